@@ -1,0 +1,1 @@
+"""The service: HTTP requests in, pictures out. Never imports torch or `training`."""

@@ -1,0 +1,257 @@
+"""The contract between training and serving: what a folder `models/<name>/<version>/` is.
+
+`Manifest` is `model.json`. `training.export` writes folders by it; `app.engine` reads and serves them.
+Knows neither ONNX nor torch: pydantic, numpy and the standard library only.
+"""
+
+import base64
+import hashlib
+import zlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from app import latents
+
+MANIFEST = "model.json"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Task = Literal["generate", "translate", "style", "reconstruct", "enhance", "predict"]
+Meaning = Literal["latent", "label", "image", "audio", "frames", "score"]
+Pixels = NDArray[np.uint8]
+
+
+class ContractError(ValueError):
+    """A model folder that can't be served; the message says what is wrong, where, and what was expected."""
+
+
+class Part(BaseModel):
+    """Base of the manifest's parts: immutable, and unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tensor(Part):
+    """One input or output of a graph. `shape` holds ints, or names for dynamic axes; the first axis is the batch."""
+
+    name: str
+    meaning: Meaning
+    dtype: Literal["float32", "int64", "uint8"]
+    shape: tuple[int | str, ...]
+    layout: Literal["NHWC"] | None = None
+    range: tuple[float, float] | None = None
+
+
+class Graph(Part):
+    """One ONNX file of the folder and what goes in and comes out of it."""
+
+    file: FileName
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    def input(self, meaning: Meaning) -> Tensor | None:
+        """The input of that meaning, or None."""
+        return next((tensor for tensor in self.inputs if tensor.meaning == meaning), None)
+
+    def output(self, meaning: Meaning) -> Tensor:
+        """The output of that meaning; `ContractError` if the graph has none."""
+        for tensor in self.outputs:
+            if tensor.meaning == meaning:
+                return tensor
+        raise ContractError(f"{self.file} has no output that means {meaning!r}")
+
+
+class Latent(Part):
+    """The latent space: vectors of `size` values drawn from `prior`."""
+
+    size: int = Field(gt=0)
+    prior: Literal["normal"] = "normal"
+
+
+class Training(Part):
+    """Where the weights come from. `images` counts the real pictures that the discriminator saw."""
+
+    recipe: str
+    data: str
+    images: int
+    seed: int
+    revision: str
+    device: str
+    seconds: float
+    date: str
+    settings: dict[str, str | int | float | bool | None] = {}
+
+
+class Metric(Part):
+    """A measured number. `floor` is the same number for real pictures against real pictures."""
+
+    name: str
+    value: float
+    floor: float | None = None
+    protocol: str
+
+
+class Licence(Part):
+    data: str
+    weights: str
+
+
+class Golden(Part):
+    """The picture that the exporter saw for one seed: uint8 values [h, w, c], deflated and in base64."""
+
+    seed: int
+    label: int | None = None
+    shape: tuple[int, ...]
+    pixels: str
+
+    @classmethod
+    def of(cls, seed: int, label: int | None, pixels: Pixels) -> "Golden":
+        packed = base64.b64encode(zlib.compress(np.ascontiguousarray(pixels).tobytes(), 9)).decode()
+        return cls(seed=seed, label=label, shape=pixels.shape, pixels=packed)
+
+    def array(self) -> Pixels:
+        """The pixels, uint8 of `shape`; `ContractError` if they are not that many bytes."""
+        size = int(np.prod(self.shape))
+        try:
+            data = zlib.decompressobj().decompress(base64.b64decode(self.pixels, validate=True), size + 1)
+        except (ValueError, zlib.error) as error:
+            raise ContractError(f"golden sample of seed {self.seed} can't be unpacked: {error}") from error
+        if len(data) != size:
+            raise ContractError(f"golden sample of seed {self.seed} holds {len(data)} bytes, its shape says {size}")
+        return np.frombuffer(data, np.uint8).reshape(self.shape)
+
+
+class Exporter(Part):
+    """What drew the golden samples: same processor and runtime must give the same bytes."""
+
+    runtime: str
+    processor: str
+
+
+class Manifest(Part):
+    """`model.json`: everything that the service needs to know of a model."""
+
+    format: Literal[1] = 1
+    name: Name
+    version: int = Field(ge=1)
+    title: str
+    tasks: tuple[Task, ...] = Field(min_length=1)
+    graphs: dict[str, Graph] = Field(min_length=1)
+    latent: Latent | None = None
+    classes: tuple[str, ...] = ()
+    training: Training
+    metrics: tuple[Metric, ...] = ()
+    licence: Licence
+    exporter: Exporter
+    golden: tuple[Golden, ...] = ()
+    files: dict[FileName, Sha256]
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> "Manifest":
+        for role, graph in self.graphs.items():
+            if graph.file not in self.files:
+                raise ValueError(f"graph {role!r} names {graph.file}, which `files` does not list")
+        if "generate" in self.tasks:
+            self._generates()
+        return self
+
+    def _generates(self) -> None:
+        generator = self.graphs.get("generator")
+        if generator is None or self.latent is None:
+            raise ValueError("the task 'generate' needs a graph 'generator' and a latent")
+        drawn = generator.input("latent")
+        if drawn is None or drawn.shape[1:] != (self.latent.size,):
+            raise ValueError(f"the generator must take a latent of shape [n, {self.latent.size}]")
+        if (generator.input("label") is not None) != bool(self.classes):
+            raise ValueError("a generator with a label needs class names, and one without has none")
+        if not self.golden:
+            raise ValueError("the task 'generate' needs golden samples")
+
+    @property
+    def reference(self) -> str:
+        """`name@version`, the model's address."""
+        return f"{self.name}@{self.version}"
+
+    def inputs(
+        self, seed: int, indices: range, label: int | None = None, truncation: float = 1
+    ) -> dict[str, NDArray[np.generic]]:
+        """What the generator eats for samples `indices` of `seed`, by ONNX input name.
+
+        Latents float32 [n, size]; labels int64 [n]: `label` for all, or drawn from the seed when None.
+        The exporter's golden samples, the evaluation and the service all come through here.
+        """
+        if self.latent is None:
+            raise ContractError(f"{self.reference} has no latent to draw")
+        graph = self.graphs["generator"]
+        drawn: dict[str, NDArray[np.generic]] = {}
+        for tensor in graph.inputs:
+            if tensor.meaning == "latent":
+                noise = latents.noise(seed, indices, self.latent.size)
+                drawn[tensor.name] = latents.truncate(noise, truncation)
+            elif label is None:
+                drawn[tensor.name] = latents.classes(seed, indices, len(self.classes))
+            else:
+                drawn[tensor.name] = np.full(len(indices), label, np.int64)
+        return drawn
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of a model folder; `ContractError` if it is missing, malformed, or names another folder."""
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ContractError(f"{path} can't be read: {error.strerror}") from error
+    except ValidationError as error:
+        flaws = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in error.errors())
+        raise ContractError(f"{path} is not a valid manifest: {flaws}") from error
+    if (folder.parent.name, folder.name) != (manifest.name, str(manifest.version)):
+        raise ContractError(f"{path} says {manifest.reference}, its folder says {folder.parent.name}@{folder.name}")
+    return manifest
+
+
+def load(folder: Path, manifest: Manifest, file: str) -> bytes:
+    """The bytes of one listed file, checked against its hash.
+
+    Raises `ContractError` if it is not listed, missing, a link out of the folder, or altered. Whoever goes on with
+    these bytes, and not with the path, uses what was checked.
+    """
+    if file not in manifest.files:
+        raise ContractError(f"{folder / MANIFEST} does not list {file}")
+    path = folder / file
+    if path.is_symlink() or path.resolve().parent != folder.resolve():
+        raise ContractError(f"{path} points outside its model folder")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ContractError(f"{path} can't be read: {error.strerror}") from error
+    if digest(data) != manifest.files[file]:
+        raise ContractError(f"{path} was altered: its SHA-256 is not the manifest's")
+    return data
+
+
+def check(folder: Path) -> Manifest:
+    """The manifest of a folder whose every listed file is there, inside the folder and unaltered."""
+    manifest = read(folder)
+    for file in manifest.files:
+        load(folder, manifest, file)
+    for golden in manifest.golden:
+        golden.array()
+    return manifest
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Writes `model.json`, last: a folder without one is not yet a model."""
+    temporary = folder / f".{MANIFEST}"
+    temporary.write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    temporary.replace(folder / MANIFEST)
