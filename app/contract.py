@@ -6,6 +6,7 @@ Knows neither ONNX nor torch: pydantic, numpy and the standard library only.
 
 import base64
 import hashlib
+import platform
 import zlib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from app import latents
 
 MANIFEST = "model.json"
+
+VECTORS = ("fma", "avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimddp", "sve", "i8mm")
+"""Processor flags by which a runtime picks its kernels, and with them the order in which it sums."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -198,6 +202,23 @@ class Manifest(Part):
             else:
                 drawn[tensor.name] = np.full(len(indices), label, np.int64)
         return drawn
+
+
+def processor() -> str:
+    """This machine's processor: architecture, model, and the extensions that decide the width of its vectors.
+
+    Where it and the runtime are the exporter's, the golden samples must come out exactly. No two processors that
+    round differently share this string; two that round alike may differ in it, which only loosens the check.
+    """
+    architecture = platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return f"{architecture} {platform.processor()}".strip()
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = facts.get("flags", facts.get("Features", "")).split()
+    model = facts.get("model name", facts.get("CPU part", ""))
+    return " ".join([architecture, model, *(flag for flag in VECTORS if flag in flags)])
 
 
 def digest(data: bytes) -> str:

@@ -1,0 +1,1 @@
+"""The engine: models on devices, batches, and the queues before them. Knows nothing of HTTP."""

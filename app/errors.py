@@ -1,0 +1,137 @@
+"""What can go wrong with a request, as types; each knows its HTTP status and its RFC 9457 problem document.
+
+Raised by the engine and the api, rendered by the api. Knows no web framework.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+    """Base of every error that a client is shown. `detail` says what was wrong, what was expected and what to do.
+
+    `extensions` are further members of the problem document, `headers` further headers of the response.
+    """
+
+    status: ClassVar[int]
+    type: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        extensions: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extensions = dict(extensions or {})
+        self.headers = dict(headers or {})
+
+    def document(self) -> dict[str, Any]:
+        """The members of `application/problem+json` (RFC 9457, section 3)."""
+        return {
+            "type": f"urn:ganymede:problem:{self.type}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **self.extensions,
+        }
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+class UnknownModel(Problem):
+    """No model has that name or version; `known` are the references that exist."""
+
+    status, type, title = 404, "unknown-model", "Unknown model"
+
+    def __init__(self, reference: str, known: Sequence[str]) -> None:
+        detail = f"There is no model {reference!r}; known: {_listed(known)}."
+        super().__init__(detail, extensions={"known": list(known)})
+
+
+class UnknownClass(Problem):
+    """The model, or every model when none was named, lacks that class; `classes` are those that exist."""
+
+    status, type, title = 404, "unknown-class", "Unknown class"
+
+    def __init__(self, name: str, classes: Sequence[str], model: str | None = None) -> None:
+        owner = model or "No model"
+        has = "has no class" if model else "has a class"
+        super().__init__(f"{owner} {has} {name!r}; known: {_listed(classes)}.", extensions={"classes": list(classes)})
+
+
+class InvalidParameter(Problem):
+    """Parameters that can't be used; `errors` is one {"field", "message"} for each."""
+
+    status, type, title = 422, "invalid-parameter", "Invalid parameter"
+
+    def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
+        said = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
+        super().__init__(said, extensions={"errors": [dict(error) for error in errors]})
+
+
+class NotAcceptable(Problem):
+    """None of the media types that the client accepts can be made; `offered` are those that can."""
+
+    status, type, title = 406, "not-acceptable", "Not acceptable"
+
+    def __init__(self, accepted: str, offered: Sequence[str]) -> None:
+        detail = f"Nothing here can be sent as {accepted!r}; offered: {_listed(offered)}."
+        super().__init__(detail, extensions={"offered": list(offered)})
+
+
+def _retry(seconds: float) -> dict[str, str]:
+    # RFC 9110 allows whole seconds only. Rounded up, so that whoever obeys does not come too early.
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}
+
+
+class Overloaded(Problem):
+    """Refused at the door: too much work is queued. `seconds` is when the work that is queued now will be done.
+
+    429 and not 503: proxies count a 503 as a failing replica and eject it, though shedding load is working as meant.
+    """
+
+    status, type, title = 429, "overloaded", "Overloaded"
+
+    def __init__(self, detail: str, seconds: float) -> None:
+        super().__init__(detail, headers=_retry(seconds))
+
+
+class DeadlineExceeded(Problem):
+    """Accepted, but still queued when its deadline passed. `seconds` is when the work now queued will be done."""
+
+    status, type, title = 429, "deadline-exceeded", "Deadline exceeded"
+
+    def __init__(self, waited: float, seconds: float) -> None:
+        detail = f"The deadline passed after {waited:.3g} s in the queue; ask for fewer samples, or come back later."
+        super().__init__(detail, headers=_retry(seconds))
+
+
+class NotReady(Problem):
+    """The model, or the service, is still loading or failed to load; the detail says which and why."""
+
+    status, type, title = 503, "not-ready", "Not ready"
+
+
+class Draining(Problem):
+    """The service is shutting down and takes no new work."""
+
+    status, type, title = 503, "draining", "Shutting down"
+
+    def __init__(self) -> None:
+        super().__init__("This replica is shutting down; ask another one.")
+
+
+class InferenceFailed(Problem):
+    """The run of a batch raised; the reason is in the log, not in the answer."""
+
+    status, type, title = 500, "inference-failed", "Inference failed"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"{model} failed while it computed this request; the server's log has the reason.")

@@ -1,0 +1,172 @@
+"""Every Prometheus collector of the service, named once.
+
+Made once for each application, on a registry of its own, so that tests make many. Labels `model` hold a reference,
+`name@version`: two versions of a model are two queues. Base units throughout: seconds, samples.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+Release = Literal["idle", "full", "wait"]
+"""Why a batch left: an executor was idle; the largest useful batch was full; the wait window had passed."""
+Drop = Literal["cancelled", "deadline", "failed"]
+Refusal = Literal["queue", "deadline", "draining"]
+State = Literal["loading", "ready", "failed"]
+
+SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+BATCH_SIZES = tuple(2**power for power in range(11))
+
+
+@dataclass(frozen=True)
+class ModelMetrics:
+    """The collectors of one model with their labels resolved: looking a label up for each sample would be slow."""
+
+    decode: Histogram
+    queue: Histogram
+    infer: Histogram
+    encode: Histogram
+    batch_size: Histogram
+    padding: Counter
+    images: Counter
+    released: dict[Release, Counter]
+    dropped: dict[Drop, Counter]
+    refused: dict[Refusal, Counter]
+    queue_samples: Gauge
+    queue_seconds: Gauge
+
+    def watch(self, samples: Callable[[], float], seconds: Callable[[], float]) -> None:
+        """Reads the queue's gauges from these functions, at each scrape and at no other time."""
+        self.queue_samples.set_function(samples)
+        self.queue_seconds.set_function(seconds)
+
+
+class Metrics:
+    """All collectors, and the registry that `/metrics` shows."""
+
+    def __init__(self) -> None:
+        # A `_created` twin of every series makes a scrape half as large again, and nobody reads it.
+        disable_created_metrics()
+        registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        self._requests = Counter(
+            "ganymede_requests_total",
+            "HTTP requests answered, by route, model and status.",
+            ["route", "model", "status"],
+            registry=registry,
+        )
+        self._phase = Histogram(
+            "ganymede_phase_seconds",
+            "Seconds that a request spent in a phase: decode, queue, infer or encode.",
+            ["model", "phase"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._batch_size = Histogram(
+            "ganymede_batch_size",
+            "Samples in a batch, padding not counted.",
+            ["model"],
+            buckets=BATCH_SIZES,
+            registry=registry,
+        )
+        self._padding = Counter(
+            "ganymede_padding_samples_total",
+            "Samples that were computed only to fill a batch to a size that the device knows.",
+            ["model"],
+            registry=registry,
+        )
+        self._released = Counter(
+            "ganymede_batches_total",
+            "Batches by why they were released: idle (an executor was free), full, or wait (the window had passed).",
+            ["model", "reason"],
+            registry=registry,
+        )
+        self._queue_samples = Gauge(
+            "ganymede_queue_samples", "Samples that wait for a batch.", ["model"], registry=registry
+        )
+        self._queue_seconds = Gauge(
+            "ganymede_queue_seconds",
+            "Predicted seconds until the samples that wait are done.",
+            ["model"],
+            registry=registry,
+        )
+        self._dropped = Counter(
+            "ganymede_dropped_samples_total",
+            "Samples that were accepted and not delivered: cancelled by the client, past their deadline, or failed.",
+            ["model", "reason"],
+            registry=registry,
+        )
+        self._refused = Counter(
+            "ganymede_refused_requests_total",
+            "Requests refused at the door: the queue was full, the deadline out of reach, or the service draining.",
+            ["model", "reason"],
+            registry=registry,
+        )
+        self._images = Counter(
+            "ganymede_images_total", "Images computed, encoded and delivered.", ["model"], registry=registry
+        )
+        self._info = Gauge(
+            "ganymede_model_info",
+            "What a ready model is; always 1.",
+            ["model", "name", "version", "recipe", "device", "runtime"],
+            registry=registry,
+        )
+        self._state = Gauge(
+            "ganymede_model_state",
+            "1 for the state that a model version is in, 0 for the others.",
+            ["model", "state"],
+            registry=registry,
+        )
+
+    def request(self, route: str, model: str, status: int) -> None:
+        """Counts one answered request; `model` is "" where none was resolved, so that clients can't mint labels."""
+        self._requests.labels(route, model, str(status)).inc()
+
+    def model(self, model: str) -> ModelMetrics:
+        """The collectors of the model with that reference."""
+
+        def reasons(counter: Counter, names: Iterable[Any]) -> dict[Any, Counter]:
+            return {name: counter.labels(model, name) for name in names}
+
+        return ModelMetrics(
+            decode=self._phase.labels(model, "decode"),
+            queue=self._phase.labels(model, "queue"),
+            infer=self._phase.labels(model, "infer"),
+            encode=self._phase.labels(model, "encode"),
+            batch_size=self._batch_size.labels(model),
+            padding=self._padding.labels(model),
+            images=self._images.labels(model),
+            released=reasons(self._released, get_args(Release)),
+            dropped=reasons(self._dropped, get_args(Drop)),
+            refused=reasons(self._refused, get_args(Refusal)),
+            queue_samples=self._queue_samples.labels(model),
+            queue_seconds=self._queue_seconds.labels(model),
+        )
+
+    def info(self, model: str, *, recipe: str, device: str, runtime: str) -> None:
+        """Publishes what a model is."""
+        name, _, version = model.partition("@")
+        self._info.labels(model, name, version, recipe, device, runtime).set(1)
+
+    def state(self, model: str, state: State) -> None:
+        """Publishes the state that a model version is in."""
+        for possible in get_args(State):
+            self._state.labels(model, possible).set(possible == state)
+
+    def exposition(self) -> bytes:
+        """The registry in Prometheus' text format."""
+        return generate_latest(self.registry)

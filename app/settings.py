@@ -1,0 +1,71 @@
+"""Every knob of the service: one class, read from `GANYMEDE_*` variables and from the flags of `ganymede serve`.
+
+Knows no other room; whoever needs a setting is handed this object.
+"""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "GANYMEDE_"
+REFERENCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(@[1-9][0-9]*)?")
+
+
+class Settings(BaseSettings):
+    """Immutable; a value out of its range raises `pydantic.ValidationError`, which `explain` puts in words."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
+    models: Path = Field(Path("models"), description="folder of model folders, <name>/<version>/")
+    default_model: str | None = Field(
+        None,
+        description="model of requests that name none, as name or name@version; default: the first that fits",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where models run; auto takes a GPU when runtime and driver offer one"
+    )
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="executors on the CPU; default: the cores that affinity and cgroup quota allow"
+    )
+    max_batch: int = Field(32, ge=1, le=1024, description="largest batch that a device is given, in samples")
+    batch_wait_ms: float = Field(
+        0, ge=0, le=1000, description="milliseconds that an idle device waits for a batch to fill"
+    )
+    max_samples: int = Field(64, ge=1, le=4096, description="largest n of one request")
+    queue_seconds: float = Field(
+        10, gt=0, le=3600, description="seconds of predicted work that may queue for a model before requests get a 429"
+    )
+    request_timeout: float = Field(
+        30, gt=0, le=3600, description="seconds in which a request must be answered; queued samples expire with it"
+    )
+    encode_threads: int | None = Field(
+        None, ge=1, le=1024, description="threads that encode pictures; default: as many as cores"
+    )
+    drain_seconds: float = Field(
+        30, ge=0, le=3600, description="seconds that accepted work may take to finish at shutdown"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe message logged")
+
+    @field_validator("default_model")
+    @classmethod
+    def _is_a_reference(cls, reference: str | None) -> str | None:
+        if reference is not None and not REFERENCE.fullmatch(reference):
+            raise ValueError("must be a model's name or name@version, such as cifar10 or cifar10@2")
+        return reference
+
+
+def explain(error: ValidationError) -> str:
+    """One line for each setting that can't be used: its flag, its variable, what was expected and what was given."""
+    lines = []
+    for flaw in error.errors():
+        name = str(flaw["loc"][0]) if flaw["loc"] else "settings"
+        flag = "--" + name.replace("_", "-")
+        lines.append(
+            f"{flag} ({PREFIX}{name.upper()}): {flaw['msg'].removeprefix('Value error, ')}, not {flaw['input']!r}"
+        )
+    return "\n".join(lines)
