@@ -1,0 +1,200 @@
+"""The models folder and what became of it: which models there are, which are ready, and which one a request means."""
+
+import logging
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Thread
+
+from app.contract import ContractError, Manifest, Task
+from app.engine import model, providers
+from app.engine.batching import Batch, Limits
+from app.engine.executor import Executors
+from app.engine.model import LiveModel
+from app.engine.rotation import Rotation
+from app.errors import Draining, InvalidParameter, NotReady, Problem, UnknownClass, UnknownModel
+from app.metrics import Metrics, State
+from app.settings import REFERENCE, Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model folder and the state that it is in. `reason` says why it failed; `model` is there when it is ready."""
+
+    name: str
+    version: int
+    folder: Path
+    state: State = "loading"
+    reason: str | None = None
+    model: LiveModel | None = None
+
+    @property
+    def reference(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """The manifest of a ready model; None while it loads or after it failed."""
+        return self.model.manifest if self.model else None
+
+
+class Catalog:
+    """Every model of `settings.models` on one device. Starts no thread before `start`, has none after `close`."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        """Raises `DeviceUnavailable` if the device of the settings can't be had."""
+        self._settings = settings
+        self._metrics = metrics
+        self._entries: dict[str, Entry] = {}
+        self._started = False
+        self._closing = False
+        self._executors: Executors | None = None
+        self._loader = Thread(target=self._load, name="ganymede-loader", daemon=True)
+        device = providers.device(settings.device)
+        count = 1 if device.kind == "cuda" else settings.threads or providers.cores()
+        self._rotation: Rotation[Batch] = Rotation(count)
+        self._encode = ThreadPoolExecutor(settings.encode_threads or providers.cores(), "ganymede-encode")
+        limits = Limits(settings.queue_seconds, settings.batch_wait_ms / 1000)
+        self._host = model.Host(device, self._rotation, self._encode, metrics, limits, settings.max_batch)
+
+    def start(self) -> None:
+        """Lists the model folders and loads them on a thread of its own, by name, the newest version first."""
+        for entry in sorted(_folders(self._settings.models), key=lambda entry: (entry.name, -entry.version)):
+            self._record(entry)
+        self._executors = Executors(self._rotation, self._host.device.kind)
+        self._started = True
+        self._loader.start()
+
+    def entries(self) -> list[Entry]:
+        """Every model folder, by name, the newest version first."""
+        return list(self._entries.values())
+
+    @property
+    def ready(self) -> bool:
+        """Whether the service may take traffic."""
+        return self.reason is None
+
+    @property
+    def reason(self) -> str | None:
+        """Why the service is not ready, in words; None when it is.
+
+        It is once every folder was tried, at least one model is ready, and the default model, if one is set, is.
+        """
+        models = self._settings.models
+        if self._closing:
+            return "the service is shutting down"
+        if not self._started:
+            return "the service is starting"
+        if not models.is_dir():
+            return f"there is no folder {models}; name the folder of models with --models or GANYMEDE_MODELS"
+        if not self._entries:
+            return f"{models} holds no model folder <name>/<version>/"
+        if loading := [entry.reference for entry in self.entries() if entry.state == "loading"]:
+            return f"still loading: {', '.join(loading)}"
+        if not any(entry.model for entry in self.entries()):
+            return "no model could be loaded: " + "; ".join(f"{e.reference}: {e.reason}" for e in self.entries())
+        try:
+            self.get()
+        except Problem as problem:
+            return f"default model: {problem.detail}"
+        return None
+
+    def get(self, reference: str | None = None, class_name: str | None = None, task: Task = "generate") -> LiveModel:
+        """The model that a request means: `name@version`, or `name` for its newest ready version.
+
+        None means the default model, or else the first by name that has the task and the class. Raises `UnknownModel`,
+        `UnknownClass`, `InvalidParameter` if the model lacks the task, `NotReady` or `Draining`.
+        """
+        if self._closing:
+            raise Draining
+        reference = reference if reference is not None else self._settings.default_model
+        if reference is None:
+            return self._first(class_name, task)
+        found = self._named(reference)
+        if task not in found.manifest.tasks:
+            can = f"{found.manifest.reference} can {', '.join(found.manifest.tasks)}, not {task}"
+            raise InvalidParameter([{"field": "model", "message": can}])
+        if class_name is not None and class_name not in found.manifest.classes:
+            raise UnknownClass(class_name, found.manifest.classes, found.manifest.reference)
+        return found
+
+    def close(self, drain_seconds: float) -> None:
+        """Refuses new jobs, gives accepted ones that long to finish, fails the rest and ends all threads.
+
+        Blocks until then; safe to call twice.
+        """
+        self._closing = True
+        end = time.monotonic() + drain_seconds
+        self._rotation.drain(drain_seconds)
+        if self._executors is not None:
+            self._executors.close()
+            self._loader.join(max(1, end - time.monotonic()))
+        self._encode.shutdown(wait=False, cancel_futures=True)
+
+    def _named(self, reference: str) -> LiveModel:
+        name, _, version = reference.partition("@")
+        entries = [e for e in self.entries() if e.name == name and version in ("", str(e.version))]
+        if not entries:
+            raise UnknownModel(reference, [entry.reference for entry in self.entries()])
+        for entry in entries:
+            if entry.model is not None:
+                return entry.model
+        newest = entries[0]
+        if newest.state == "loading":
+            raise NotReady(f"{newest.reference} is still loading.")
+        raise NotReady(f"{newest.reference} failed to load: {newest.reason}")
+
+    def _first(self, class_name: str | None, task: Task) -> LiveModel:
+        # Before all are loaded, the first by name would be another model at another moment.
+        if any(entry.state == "loading" for entry in self.entries()):
+            raise NotReady(f"The models are not ready: {self.reason}.")
+        able = [entry.model for entry in self.entries() if entry.model and task in entry.model.manifest.tasks]
+        for candidate in able:
+            if class_name is None or class_name in candidate.manifest.classes:
+                return candidate
+        if not able:
+            raise NotReady(f"No model that can {task} is ready.")
+        raise UnknownClass(class_name or "", sorted({name for one in able for name in one.manifest.classes}))
+
+    def _load(self) -> None:
+        for entry in self.entries():
+            if self._closing:
+                return
+            self._record(self._loaded(entry))
+
+    def _loaded(self, entry: Entry) -> Entry:
+        began = time.monotonic()
+        try:
+            live = model.load(entry.folder, self._host)
+        except ContractError as error:
+            log.error("%s failed to load: %s", entry.reference, error)  # noqa: TRY400 - the message says it all
+            return replace(entry, state="failed", reason=str(error))
+        except Exception as error:
+            log.exception("%s failed to load.", entry.reference)
+            return replace(entry, state="failed", reason=f"{type(error).__name__}: {error}")
+        device = self._host.device
+        recipe = live.manifest.training.recipe
+        self._metrics.info(entry.reference, recipe=recipe, device=device.processor, runtime=providers.RUNTIME)
+        log.info("%s is ready on %s after %.2f s.", entry.reference, device.kind, time.monotonic() - began)
+        return replace(entry, state="ready", model=live)
+
+    def _record(self, entry: Entry) -> None:
+        self._entries[entry.reference] = entry
+        self._metrics.state(entry.reference, entry.state)
+
+
+def _folders(models: Path) -> Iterable[Entry]:
+    """The folders <name>/<version>/; whatever else lies there is passed over, with a warning unless it is hidden."""
+    for folder in sorted(models.glob("*/*")) if models.is_dir() else []:
+        name, version = folder.parent.name, folder.name
+        if not folder.is_dir() or name.startswith(".") or version.startswith("."):
+            continue
+        if REFERENCE.fullmatch(f"{name}@{version}"):
+            yield Entry(name, int(version), folder)
+        else:
+            log.warning("%s is no model folder: its path must end in <name>/<version>, such as cifar10/1.", folder)

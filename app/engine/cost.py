@@ -1,0 +1,79 @@
+"""What a batch of n samples costs in seconds: measured at warm-up, kept fresh by the batches that are served.
+
+Admission, deadlines and batch sizes are all decided by it. Knows neither devices nor queues.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+USEFUL = 1.05
+"""A batch size is as good as the best one if a sample in it costs at most 5 % more: larger ones only add delay."""
+
+FRESH = 0.1
+"""Weight of the newest batch in the pace: after a change of load, nine tenths of it are learnt in 22 batches."""
+
+OUTLIER = 4.0
+"""A batch counts as at most this many times slower or faster than the pace, so that one hiccup shuts no door."""
+
+
+def fit(samples: int, sizes: Sequence[int]) -> int:
+    """The smallest of the ascending `sizes` that holds that many samples; the largest if none does."""
+    return sizes[min(bisect_left(sizes, samples), len(sizes) - 1)]
+
+
+class Cost:
+    """The cost curve of one model on one device.
+
+    `measured` holds seconds by batch size. Between sizes the curve is a straight line; where the device has `fixed`
+    sizes only, it is a staircase, since a smaller batch is padded.
+
+    The shape of the curve is that of the warm-up; its height follows the batches served, by one pace for all sizes.
+    An average for each size would not do: a size that was unlucky once would look dear, would not be chosen again,
+    and so would never be measured again.
+    """
+
+    def __init__(self, measured: Mapping[int, float], *, fixed: bool = False) -> None:
+        self._sizes = sorted(measured)
+        self._fixed = fixed
+        largest = self._sizes[-1]
+        curve = np.interp(range(largest + 1), [0, *self._sizes], [0.0, *(measured[size] for size in self._sizes)])
+        self._seconds = [float(curve[self.size(n)]) for n in range(largest + 1)]
+        self._pace = 1.0
+        best = min(measured[size] / size for size in self._sizes)
+        self.useful = next(size for size in self._sizes if measured[size] / size <= best * USEFUL)
+
+    def size(self, samples: int) -> int:
+        """How many samples the device computes for a batch of `samples`: more where it has fixed sizes."""
+        return fit(samples, self._sizes) if self._fixed and samples else samples
+
+    def seconds(self, samples: int) -> float:
+        """Predicted seconds for one batch of `samples`, at most the largest size measured."""
+        return self._pace * self._seconds[samples]
+
+    def queued(self, samples: int) -> float:
+        """Predicted seconds in which one executor works off `samples` samples in useful batches."""
+        batches, rest = divmod(samples, self.useful)
+        return batches * self.seconds(self.useful) + self.seconds(rest)
+
+    def batch(self, waiting: int) -> int:
+        """How many of `waiting` samples go into the next batch: as many as are useful.
+
+        Where sizes are fixed and two smaller batches cost less than one padded one, only the first of the two.
+        """
+        samples = min(waiting, self.useful)
+        if self.size(samples) == samples:
+            return samples
+        first = self._sizes[bisect_left(self._sizes, samples) - 1]
+        apart = self.seconds(first) + self.seconds(samples - first)
+        return first if apart < self.seconds(samples) else samples
+
+    def observe(self, samples: int, seconds: float) -> None:
+        """Takes in what a batch really cost. Called by several executors: a lost update costs a little freshness."""
+        ratio = seconds / self._seconds[samples]
+        self._pace += FRESH * (min(max(ratio, self._pace / OUTLIER), self._pace * OUTLIER) - self._pace)
+
+    def snapshot(self) -> dict[int, float]:
+        """Seconds by batch size, as predicted now."""
+        return {size: self.seconds(size) for size in self._sizes}
