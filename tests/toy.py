@@ -1,0 +1,127 @@
+"""A small real model: a conditional generator of 16×16 RGB pictures, made with onnx.helper, without torch.
+
+It follows the native contract and runs in well under a millisecond, so tests serve real graphs.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from app import contract
+from app.engine import providers
+
+LATENT = 8
+SIDE = 16
+RECIPE = "toy"
+
+
+def graph(classes: int = 0, seed: int = 0) -> onnx.ModelProto:
+    """z float32 [n, 8] (and label int64 [n]) → image uint8 [n, 16, 16, 3]; `seed` draws the weights.
+
+    Two transposed convolutions, since those, unlike a matrix product, are computed picture by picture at any batch.
+    """
+    draw = np.random.default_rng(seed)
+    weights = {
+        "stem": draw.normal(0, 0.4, (LATENT, 16, 4, 4)).astype(np.float32),
+        "head": draw.normal(0, 0.4, (16, 3, 4, 4)).astype(np.float32),
+        "as_picture": np.array([0, LATENT, 1, 1], np.int64),
+        "grey": np.array(127.5, np.float32),
+        "black": np.array(0, np.float32),
+        "white": np.array(255, np.float32),
+    }
+    inputs = [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", LATENT])]
+    nodes = []
+    latent = "z"
+    if classes:
+        weights["embedding"] = draw.normal(0, 1, (classes, LATENT)).astype(np.float32)
+        inputs.append(helper.make_tensor_value_info("label", TensorProto.INT64, ["n"]))
+        nodes += [
+            helper.make_node("Gather", ["embedding", "label"], ["embedded"]),
+            helper.make_node("Add", ["z", "embedded"], ["conditioned"]),
+        ]
+        latent = "conditioned"
+    nodes += [
+        helper.make_node("Reshape", [latent, "as_picture"], ["seedling"]),
+        helper.make_node("ConvTranspose", ["seedling", "stem"], ["grown"]),
+        helper.make_node("Tanh", ["grown"], ["bent"]),
+        helper.make_node("ConvTranspose", ["bent", "head"], ["raw"], strides=[4, 4]),
+        helper.make_node("Tanh", ["raw"], ["picture"]),
+        helper.make_node("Mul", ["picture", "grey"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "grey"], ["lifted"]),
+        helper.make_node("Clip", ["lifted", "black", "white"], ["clipped"]),
+        helper.make_node("Round", ["clipped"], ["rounded"]),
+        helper.make_node("Cast", ["rounded"], ["levels"], to=TensorProto.UINT8),
+        helper.make_node("Transpose", ["levels"], ["image"], perm=[0, 2, 3, 1]),
+    ]
+    made = helper.make_graph(
+        nodes,
+        "toy",
+        inputs,
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", SIDE, SIDE, 3])],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def build(
+    models: Path,
+    name: str = "toy",
+    version: int = 1,
+    classes: Sequence[str] = ("cat", "dog"),
+    seed: int = 0,
+) -> Path:
+    """Writes the model folder `models/<name>/<version>/`, golden samples included, and returns it."""
+    folder = models / name / str(version)
+    folder.mkdir(parents=True)
+    data = graph(len(classes), seed).SerializeToString()
+    (folder / "generator.onnx").write_bytes(data)
+    manifest = _manifest(name, version, tuple(classes), contract.digest(data))
+    contract.write(folder, manifest.model_copy(update={"golden": _golden(manifest, data)}))
+    return folder
+
+
+def rewrite(folder: Path, **update: object) -> None:
+    """Writes the folder's manifest anew with some fields replaced, unchecked, and with the graph's hash of now."""
+    manifest = contract.Manifest.model_validate_json((folder / contract.MANIFEST).read_bytes())
+    hashes = {file: contract.digest((folder / file).read_bytes()) for file in manifest.files}
+    contract.write(folder, manifest.model_copy(update={"files": hashes, **update}))
+
+
+def _manifest(name: str, version: int, classes: tuple[str, ...], digest: str) -> contract.Manifest:
+    inputs = [contract.Tensor(name="z", meaning="latent", dtype="float32", shape=("n", LATENT))]
+    if classes:
+        inputs.append(contract.Tensor(name="label", meaning="label", dtype="int64", shape=("n",)))
+    image = contract.Tensor(
+        name="image", meaning="image", dtype="uint8", shape=("n", SIDE, SIDE, 3), layout="NHWC", range=(0, 255)
+    )
+    return contract.Manifest(
+        name=name,
+        version=version,
+        title=f"Toy {name}",
+        tasks=("generate",),
+        graphs={"generator": contract.Graph(file="generator.onnx", inputs=tuple(inputs), outputs=(image,))},
+        latent=contract.Latent(size=LATENT),
+        classes=classes,
+        training=contract.Training(
+            recipe=RECIPE, data="none", images=0, seed=0, revision="0", device="cpu", seconds=0, date="2026-01-01"
+        ),
+        licence=contract.Licence(data="none", weights="CC0-1.0"),
+        exporter=contract.Exporter(runtime=providers.RUNTIME, processor=contract.processor()),
+        golden=(contract.Golden.of(0, None, np.zeros((SIDE, SIDE, 3), np.uint8)),),
+        files={"generator.onnx": digest},
+    )
+
+
+def _golden(manifest: contract.Manifest, data: bytes) -> tuple[contract.Golden, ...]:
+    session = providers.load(data, providers.device("cpu"))
+    golden = []
+    for seed in range(3):
+        label = seed % len(manifest.classes) if manifest.classes else None
+        (images,) = session.run(["image"], manifest.inputs(seed, range(1), label))
+        golden.append(contract.Golden.of(seed, label, images[0]))
+    return tuple(golden)
