@@ -29,6 +29,9 @@ OPTIONS: dict[Format, dict[str, Any]] = {
     "webp": {"lossless": True, "method": 0, "exact": True},
 }
 
+LONGEST_SIDE: dict[Format, int] = {"jpeg": 65_500, "webp": 16_383}
+"""Pixels that a side may have in the formats that have such a limit."""
+
 CODECS = ("zlib", "zlib_ng", "libjpeg_turbo", "jpg", "webp")
 ENCODER = "1 " + " ".join([f"pillow/{PIL.__version__}", *(f"{name}/{features.version(name)}" for name in CODECS)])
 """What the bytes depend on besides pixels and recipe. The first number counts changes of options and metadata."""
