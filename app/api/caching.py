@@ -1,0 +1,34 @@
+"""Pictures that may be kept: entity tags and conditional requests (RFC 9110, section 13; RFC 9111; RFC 8246).
+
+A picture is a function of its address, so its tag is known before anything is drawn, and a client that has the
+picture is told so without work.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+FOREVER = "public, max-age=31536000, immutable"
+"""The address names a model version and a seed: what it gives never changes. A year is the usual "for ever"."""
+
+REVALIDATE = "public, no-cache"
+"""The address names a seed, but the model's newest version: keep it, and ask each time whether it still holds."""
+
+NEVER = "no-store"
+"""The picture was drawn for this request alone."""
+
+OPAQUE = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+
+def entity_tag(parts: Iterable[str]) -> str:
+    """A strong entity tag: equal parts in equal order give equal tags, and anything else gives another."""
+    # Lengths keep ("ab", "c") and ("a", "bc") apart.
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+
+def still_fresh(if_none_match: str | None, tag: str) -> bool:
+    """Whether an `If-None-Match` header names `tag`: a list, or `*`, compared weakly (RFC 9110, section 13.1.2)."""
+    if if_none_match is None:
+        return False
+    return if_none_match.strip() == "*" or tag in OPAQUE.findall(if_none_match)

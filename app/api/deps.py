@@ -1,0 +1,81 @@
+"""What every endpoint needs: the service behind the app, and the parameters of a request."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from app.api.schemas import expectation, properties
+from app.engine.catalog import Catalog
+from app.errors import InvalidParameter
+from app.metrics import Metrics
+from app.settings import Settings
+
+Parameters = TypeVar("Parameters", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Service:
+    """What one app serves with; `create_app` puts it at `app.state.service`."""
+
+    settings: Settings
+    metrics: Metrics
+    catalog: Catalog
+
+
+def service(request: Request) -> Service:
+    """The service of the app that this request came to."""
+    found: Service = request.app.state.service
+    return found
+
+
+async def parameters(request: Request, model: type[Parameters]) -> Parameters:
+    """The query and, of a POST, the JSON body, checked as one `model`.
+
+    Raises `InvalidParameter` naming each bad field with its range, a field given twice and an unknown one; 415 for a
+    body that isn't JSON by its content type.
+    """
+    given: dict[str, Any] = {}
+    flaws = []
+    body = await _body(request) if request.method == "POST" else {}
+    for field, value in [*request.query_params.multi_items(), *body.items()]:
+        if field in given:
+            flaws.append({"field": field, "message": "is given more than once, in the query or in query and body"})
+        given[field] = value
+    if flaws:
+        raise InvalidParameter(flaws)
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidParameter([_flaw(model, str(flaw["loc"][0]), flaw["input"]) for flaw in error.errors()]) from error
+
+
+def _flaw(model: type[BaseModel], field: str, value: object) -> dict[str, str]:
+    known = properties(model)
+    if field not in known:
+        return {"field": field, "message": f"there is no such parameter; known: {', '.join(known)}"}
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    if len(shown) > 64:
+        shown = f"{shown[:64]}…"
+    return {"field": field, "message": f"must be {expectation(known[field])}, not {shown}"}
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The members of the JSON object in the body; none if the body is empty."""
+    raw = await request.body()
+    if not raw:
+        return {}
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise HTTPException(415, f"The body must be application/json, not {media_type or 'untyped'}; or use the query.")
+    try:
+        content = from_json(raw)
+    except ValueError as error:
+        raise InvalidParameter([{"field": "body", "message": f"is not JSON: {error}"}]) from error
+    if not isinstance(content, dict):
+        raise InvalidParameter([{"field": "body", "message": "must be a JSON object of parameters"}])
+    return content

@@ -1,0 +1,160 @@
+"""What a request for samples comes to, once model, class, seed and format are settled.
+
+Its address, its entity tag, its file names and the recipe of each picture all follow from it, before anything is drawn.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+from urllib.parse import urlencode
+
+from app.api.caching import entity_tag
+from app.api.schemas import Format, GenerateParameters
+from app.contract import Manifest
+from app.engine.model import LiveModel
+from app.errors import InvalidParameter, UnknownClass
+from app.media import images
+from app.media.provenance import Recipe
+
+PICTURES: tuple[images.Format, ...] = ("png", "jpeg", "webp")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """`n` samples of one seed, from `index` on, of one model, in one format.
+
+    `label` is the class asked for, None when there is none or each sample draws its own. `columns` is set when the
+    samples are laid in a sheet.
+    """
+
+    live: LiveModel
+    seed: int
+    index: int
+    n: int
+    label: int | None
+    truncation: float
+    format: Format
+    columns: int | None
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.live.manifest
+
+    def single(self, offset: int, label: int | None) -> "Drawing":
+        """The drawing of one of the samples, alone as a PNG; naming the class that it drew changes no pixel."""
+        return replace(self, index=self.index + offset, n=1, label=label, format="png", columns=None)
+
+    @property
+    def indices(self) -> range:
+        return range(self.index, self.index + self.n)
+
+    def address(self) -> str:
+        """The path and query where this answer lies for ever: version pinned, defaults left out."""
+        query = {
+            "model": self.manifest.reference,
+            "class": self.class_name(self.label),
+            "n": self.n if self.n > 1 else None,
+            "seed": self.seed,
+            "index": self.index or None,
+            "truncation": self.truncation if self.truncation < 1 else None,
+            "format": self.format,
+            "grid": self.columns,
+        }
+        return "/generate?" + urlencode({key: value for key, value in query.items() if value is not None}, safe="@")
+
+    def tag(self) -> str:
+        """The strong entity tag: the weights, what they ran on, the address, and the encoder."""
+        return entity_tag([self.live.digest, self.live.identity, self.address(), images.ENCODER])
+
+    def class_name(self, label: int | None) -> str | None:
+        """The name of class `label`, None for None."""
+        return None if label is None else self.manifest.classes[label]
+
+    def recipe(self, labels: Sequence[int | None]) -> Recipe:
+        """The recipe of the sheet, or of the one picture, whose samples have these classes."""
+        [label, *others] = dict.fromkeys(labels)
+        return Recipe(
+            model=self.manifest.name,
+            version=self.manifest.version,
+            digest=self.live.digest,
+            seed=self.seed,
+            index=self.index,
+            n=self.n,
+            columns=self.columns,
+            class_=None if others else self.class_name(label),
+            truncation=self.truncation,
+        )
+
+    def stem(self) -> str:
+        """A file name without its ending, made of letters, digits, `-` and `_` on any system."""
+        parts = [f"{self.manifest.name}-{self.manifest.version}", f"seed{self.seed}"]
+        if name := self.class_name(self.label):
+            parts.insert(1, re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or f"class{self.label}")
+        if self.index:
+            parts.append(str(self.index))
+        if self.n > 1:
+            parts.append(f"x{self.n}")
+        return "_".join(parts)
+
+    def file_name(self) -> str:
+        return f"{self.stem()}.{self.format}"
+
+
+def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: Format) -> Drawing:
+    """The drawing that `asked` comes to with this model.
+
+    Raises `UnknownClass`, and `InvalidParameter` for a class that an unconditional model can't have or a sheet that
+    the format can't hold.
+    """
+    drawing = Drawing(
+        live=live,
+        seed=seed,
+        index=asked.index,
+        n=asked.n,
+        label=_label(live.manifest, asked.class_),
+        truncation=asked.truncation,
+        format=file_format,
+        columns=_columns(asked, file_format),
+    )
+    _check_size(drawing)
+    return drawing
+
+
+def _label(manifest: Manifest, name: str | None) -> int | None:
+    """The index of a class given by name, or by index where no class has that name."""
+    if name is None:
+        return None
+    if not manifest.classes:
+        message = f"{manifest.reference} is unconditional, it has no classes; leave class out"
+        raise InvalidParameter([{"field": "class", "message": message}])
+    for names in (manifest.classes, [str(index) for index in range(len(manifest.classes))]):
+        if name in names:
+            return names.index(name)
+    raise UnknownClass(name, manifest.classes, manifest.reference)
+
+
+def _columns(asked: GenerateParameters, file_format: Format) -> int | None:
+    """The columns of the sheet; None for a single picture and for formats that hold samples apart."""
+    if file_format not in PICTURES:
+        if asked.grid is not None:
+            message = f"only png, jpeg and webp are laid in a sheet, not {file_format}; leave grid out"
+            raise InvalidParameter([{"field": "grid", "message": message}])
+        return None
+    if asked.n == 1:
+        return None
+    return min(asked.grid or images.square(asked.n), asked.n)
+
+
+def _check_size(drawing: Drawing) -> None:
+    """Refuses a sheet that is too long a side for its format, before it is drawn in vain."""
+    limit = images.LONGEST_SIDE.get(cast(images.Format, drawing.format))
+    if drawing.columns is None or limit is None:
+        return
+    _, height, width, _ = drawing.manifest.graphs["generator"].output("image").shape
+    rows = -(-drawing.n // drawing.columns)
+    sides = ((rows, height), (drawing.columns, width))
+    longest = max((cells * side for cells, side in sides if isinstance(side, int)), default=0)
+    if longest > limit:
+        message = f"makes a sheet of {longest} pixels a side, {drawing.format} holds {limit}; use png, or fewer samples"
+        raise InvalidParameter([{"field": "grid", "message": message}])

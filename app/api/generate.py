@@ -1,0 +1,200 @@
+"""`/generate`: samples from a seed, as pictures, JSON, a zip or an array."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from fastapi import APIRouter
+from numpy.typing import NDArray
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api import answers, caching, openapi
+from app.api.deps import Service, parameters, service
+from app.api.drawing import Drawing, settle
+from app.api.jobs import outcome
+from app.api.negotiation import preferred
+from app.api.schemas import Format, GenerateParameters, Samples, limited
+from app.engine.job import Job
+from app.engine.model import LiveModel
+from app.errors import NotAcceptable, UnknownClass
+from app.settings import Settings
+
+MAX_BODY = 16 * 1024
+"""Bytes of a body. The parameters are a few hundred at most."""
+
+# Drawing latents costs 13 µs a sample: cheaper than a thread for a few, too long on the event loop for many.
+FEW = 16
+
+ANSWER: openapi.Responses = {
+    200: {
+        "model": Samples,
+        "description": "The samples.",
+        "content": {kind: {} for kind in answers.MEDIA_TYPES.values()},
+        "headers": {
+            name: {"description": description, "schema": {"type": "string"}}
+            for name, description in {
+                "X-Model": "name@version",
+                "X-Seed": "the seed, drawn or given",
+                "X-Index": "index of the first sample",
+                "X-Class": "the class, percent-encoded, when all samples have the same",
+                "Content-Location": "where this very answer lies for ever",
+                "Server-Timing": "milliseconds in the queue, on the device and encoding, and the batch size",
+            }.items()
+        },
+    },
+    **openapi.problems(404, 406, 422, 429, 503),
+}
+UNCHANGED: openapi.Responses = {304: {"description": "The client's copy, named by If-None-Match, still holds."}}
+
+
+def router(settings: Settings) -> APIRouter:
+    """The routes of `/generate`, with the limits of these settings."""
+    limits = limited(settings)
+    routes = APIRouter(tags=["generate"])
+
+    @routes.post(
+        "/generate",
+        response_class=Response,
+        responses={**ANSWER, **openapi.problems(413, 415)},
+        openapi_extra=openapi.query(limits) | openapi.body(limits),
+        max_body_size=MAX_BODY,
+    )
+    async def draw_samples(request: Request) -> Response:
+        """Draw samples. Parameters come in the query, in a JSON body, or some in each.
+
+        The answer is never cached, but `Content-Location` names the address at which it lies for ever.
+        """
+        return await _generate(request, limits)
+
+    @routes.get("/generate", response_class=Response, responses=ANSWER | UNCHANGED, openapi_extra=openapi.query(limits))
+    async def samples_at_an_address(request: Request) -> Response:
+        """The samples at an address.
+
+        With a seed and a pinned version (`model=name@version`) the answer never changes and may be cached for ever.
+        With a seed alone it may be kept too, but asked for again: a newer version of the model may have come.
+        Without a seed every answer is another, and none is cached.
+        """
+        return await _generate(request, limits)
+
+    @routes.head("/generate", response_class=Response, include_in_schema=False)
+    async def headers_of_an_address(request: Request) -> Response:
+        """What GET would say of its answer, from the address alone: nothing is drawn."""
+        return await _generate(request, limits)
+
+    return routes
+
+
+async def _generate(request: Request, limits: type[GenerateParameters]) -> Response:
+    started = time.monotonic()
+    here = service(request)
+    asked = await parameters(request, limits)
+    file_format = asked.format or _negotiated(request)
+    live = _model(here, asked)
+    request.state.model = live.manifest.reference
+    seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
+    drawing = settle(asked, live, seed, file_format)
+
+    headers = _headers(request, asked, drawing)
+    tag = headers.get("ETag")
+    if tag and caching.still_fresh(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=headers)
+    media_type = answers.MEDIA_TYPES[file_format]
+    if request.method == "HEAD":
+        response = Response(headers=headers, media_type=media_type)
+        del response.headers["Content-Length"]  # that of GET, which nobody knows before the picture is drawn
+        return response
+
+    if drawing.n <= FEW:
+        inputs = _inputs(drawing)
+    else:
+        inputs = await run_in_threadpool(_inputs, drawing)
+    labels = _labels(drawing, inputs)
+    image = live.manifest.graphs["generator"].output("image").name
+
+    def finish(outputs: Mapping[str, Any]) -> bytes:
+        return answers.body(drawing, labels, outputs[image])
+
+    deadline = started + (asked.timeout or here.settings.request_timeout)
+    job = live.submit(inputs, deadline=deadline, finish=finish)
+    content = await outcome(job, request)
+    if name := drawing.recipe(labels).class_:
+        headers["X-Class"] = _ascii(name)
+    headers["Server-Timing"] = _timing(job, started)
+    return Response(content, headers=headers, media_type=media_type)
+
+
+def _negotiated(request: Request) -> Format:
+    accept = ", ".join(request.headers.getlist("accept"))
+    chosen = preferred(accept, answers.MEDIA_TYPES)
+    if chosen is None:
+        raise NotAcceptable(accept, list(answers.MEDIA_TYPES.values()))
+    return chosen
+
+
+def _model(here: Service, asked: GenerateParameters) -> LiveModel:
+    """The model asked for; where neither request nor settings name one, the first that has the class."""
+    if asked.model is not None or here.settings.default_model is not None:
+        return here.catalog.get(asked.model)
+    try:
+        return here.catalog.get(class_name=asked.class_)
+    except UnknownClass:
+        if asked.class_ is not None and asked.class_.isdecimal():
+            return here.catalog.get()  # an index, then: it says nothing of which model is meant
+        raise
+
+
+def _headers(request: Request, asked: GenerateParameters, drawing: Drawing) -> dict[str, str]:
+    """Everything that can be said of an answer before it is drawn."""
+    disposition = "attachment" if drawing.format in ("zip", "npy") else "inline"
+    headers = {
+        "X-Model": drawing.manifest.reference,
+        "X-Seed": str(drawing.seed),
+        "X-Index": str(drawing.index),
+        "Content-Disposition": f'{disposition}; filename="{drawing.file_name()}"',
+        "Content-Location": request.scope.get("root_path", "") + drawing.address(),
+    }
+    if name := drawing.class_name(drawing.label):
+        headers["X-Class"] = _ascii(name)
+    if asked.format is None:
+        headers["Vary"] = "Accept"
+    if request.method == "POST" or asked.seed is None:
+        headers["Cache-Control"] = caching.NEVER
+    else:
+        headers["ETag"] = drawing.tag()
+        pinned = asked.model == drawing.manifest.reference
+        headers["Cache-Control"] = caching.FOREVER if pinned else caching.REVALIDATE
+    return headers
+
+
+def _ascii(name: str) -> str:
+    """A class name as a header can hold it: what isn't printable ASCII is percent-encoded, and `%` itself."""
+    return quote(name, safe=" !\"#$&'()*+,/:;<=>?@[\\]^`{|}")
+
+
+def _inputs(drawing: Drawing) -> dict[str, NDArray[np.generic]]:
+    return drawing.manifest.inputs(drawing.seed, drawing.indices, drawing.label, drawing.truncation)
+
+
+def _labels(drawing: Drawing, inputs: Mapping[str, NDArray[np.generic]]) -> list[int | None]:
+    """The class of each sample: the one asked for, those that the seed drew, or None without classes."""
+    label = drawing.manifest.graphs["generator"].input("label")
+    return [None] * drawing.n if label is None else [int(value) for value in inputs[label.name]]
+
+
+def _timing(job: Job[bytes], started: float) -> str:
+    """`Server-Timing`: where the time went, in milliseconds, for this request."""
+    timing = job.timing
+    phases = {
+        "queue": timing.queue,
+        "infer": timing.infer,
+        "encode": timing.encode,
+        "total": time.monotonic() - started,
+    }
+    parts = [f"{name};dur={seconds * 1000:.2f}" for name, seconds in phases.items()]
+    sizes = "/".join(map(str, timing.batches))
+    return ", ".join([parts[0], f'batch;desc="{sizes}"', *parts[1:]])

@@ -1,0 +1,30 @@
+"""Waiting for the engine while listening to the client: whoever hangs up takes the work along."""
+
+import asyncio
+from concurrent.futures import Future
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
+
+Result = TypeVar("Result")
+
+
+async def outcome(job: "Future[Result]", request: Request) -> Result:
+    """What `job` gives or raises. If the client hangs up first: cancels the job, raises `ClientDisconnect`."""
+    answer = asyncio.wrap_future(job)
+    listener = asyncio.ensure_future(_hang_up(request.receive))
+    try:
+        await asyncio.wait((answer, listener), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise ClientDisconnect
+        return answer.result()
+    finally:
+        listener.cancel()
+        answer.cancel()
+
+
+async def _hang_up(receive: Receive) -> None:
+    """Returns once the client is gone; what is left of the request's body is read past."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

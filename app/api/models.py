@@ -1,0 +1,111 @@
+"""`/models`: what is served, in which state, where it comes from and how good it is."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from app import contract
+from app.api import caching, openapi
+from app.api.deps import service
+from app.engine.catalog import Entry
+from app.engine.model import LiveModel
+from app.errors import NotReady, UnknownModel
+
+router = APIRouter(tags=["models"])
+
+Reference = Annotated[str, Path(description="name, or name@version", examples=["cifar10"])]
+
+SAMPLES = "samples.png"
+CARD = "README.md"
+
+
+@router.get("/models", response_class=JSONResponse)
+async def list_models(request: Request) -> Response:
+    """Every model version: its state, and the exact reason of each that isn't served."""
+    return JSONResponse({"models": [_summary(request, entry) for entry in service(request).catalog.entries()]})
+
+
+@router.get("/models/{reference}", response_class=JSONResponse, responses=openapi.problems(404, 422))
+async def show_model(request: Request, reference: Reference) -> Response:
+    """One model: inputs, classes, training, metrics, licence, what a batch costs. A bare name: the newest version."""
+    entry = _entry(request, reference)
+    return JSONResponse(_summary(request, entry) | (_details(entry.model) if entry.model else {}))
+
+
+@router.get(
+    "/models/{reference}/samples.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}, **openapi.problems(404, 422, 503)},
+)
+async def model_samples(request: Request, reference: Reference) -> Response:
+    """The sheet that was drawn from the exported graph at fixed seeds."""
+    return await _file(request, reference, SAMPLES, "image/png")
+
+
+@router.get(
+    "/models/{reference}/card",
+    response_class=Response,
+    responses={200: {"content": {"text/markdown": {}}}, **openapi.problems(404, 422, 503)},
+)
+async def model_card(request: Request, reference: Reference) -> Response:
+    """The model card: what it is, its data, its numbers and its limits, in Markdown for people."""
+    return await _file(request, reference, CARD, "text/markdown")
+
+
+def _entry(request: Request, reference: str) -> Entry:
+    """The entry of `name@version`, or the newest ready one of `name`, or the newest one if none is ready."""
+    entries = service(request).catalog.entries()
+    fitting = [entry for entry in entries if reference in (entry.name, entry.reference)]
+    if not fitting:
+        raise UnknownModel(reference, [entry.reference for entry in entries])
+    return max(fitting, key=lambda entry: (entry.state == "ready", entry.version))
+
+
+def _summary(request: Request, entry: Entry) -> dict[str, Any]:
+    """What can be said of any entry, ready or not."""
+    root = request.scope.get("root_path", "")
+    here = f"{root}/models/{entry.reference}"
+    summary: dict[str, Any] = {
+        "model": entry.reference,
+        "name": entry.name,
+        "version": entry.version,
+        "state": entry.state,
+        "reason": entry.reason,
+    }
+    links = {"self": here}
+    if manifest := entry.manifest:
+        summary |= {"title": manifest.title, "tasks": manifest.tasks, "classes": manifest.classes}
+        links["generate"] = f"{root}/generate?model={entry.reference}"
+        files = {SAMPLES: {"samples": f"{here}/samples.png"}, CARD: {"card": f"{here}/card"}}
+        for file, link in files.items():
+            links |= link if file in manifest.files else {}
+    return summary | {"links": links}
+
+
+def _details(live: LiveModel) -> dict[str, Any]:
+    """The manifest, less the golden pixels and what the summary says, and what the model is and costs here."""
+    details = live.manifest.model_dump(mode="json", exclude={"golden", "name", "version", "title", "tasks", "classes"})
+    seconds = {str(size): round(seconds, 6) for size, seconds in live.cost.items()}
+    return details | {"digest": live.digest, "runtime": live.identity, "seconds_by_batch_size": seconds}
+
+
+async def _file(request: Request, reference: str, file: str, media_type: str) -> Response:
+    """A file of the model folder, checked against its hash, which is its entity tag too."""
+    entry = _entry(request, reference)
+    manifest = entry.manifest
+    if manifest is None:
+        raise NotReady(f"{entry.reference} is {entry.state}: {entry.reason or 'ask again soon'}")
+    if file not in manifest.files:
+        raise HTTPException(404, f"{entry.reference} comes without {file}.")
+    headers = {"ETag": f'"{manifest.files[file]}"', "Cache-Control": caching.REVALIDATE}
+    if caching.still_fresh(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    try:
+        data = await run_in_threadpool(contract.load, entry.folder, manifest, file)
+    except contract.ContractError as error:
+        raise NotReady(f"{file} of {entry.reference} can't be sent: {error}") from error
+    return Response(data, headers=headers, media_type=media_type)

@@ -1,0 +1,51 @@
+"""How the routes are described at `/openapi.json`, from the models that also check the requests."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.api.problems import MEDIA_TYPE
+from app.api.schemas import ProblemDocument, properties
+
+Responses = dict[int | str, dict[str, Any]]
+
+MEANINGS = {
+    404: "No such model, version or class; the answer lists those that exist.",
+    406: "Nothing that the Accept header allows can be made.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    422: "A parameter is out of its range; the answer names each with what it must be.",
+    429: "More work is queued than would be done in time. Come back after Retry-After seconds.",
+    503: "The model is not ready, or this replica is shutting down.",
+}
+
+
+def problems(*statuses: int) -> Responses:
+    """The documented errors of a route."""
+    schema = ProblemDocument.model_json_schema()
+    return {
+        status: {
+            "description": MEANINGS[status],
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+        for status in statuses
+    }
+
+
+def query(model: type[BaseModel]) -> dict[str, Any]:
+    """The fields of `model` as parameters of the query."""
+    fields = []
+    for name, schema in properties(model).items():
+        description = schema.pop("description", "")
+        [example] = schema.pop("examples", [None])
+        field = {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+        fields.append(field if example is None else field | {"example": example})
+    return {"parameters": fields}
+
+
+def body(model: type[BaseModel]) -> dict[str, Any]:
+    """The fields of `model` as a JSON body; a request may use it instead of the query, or beside it."""
+    fields = properties(model)
+    example = {name: schema["examples"][0] for name, schema in fields.items() if "examples" in schema}
+    schema = {"type": "object", "properties": fields, "additionalProperties": False}
+    return {"requestBody": {"content": {"application/json": {"schema": schema, "example": example}}}}

@@ -1,0 +1,81 @@
+"""Every error as `application/problem+json` (RFC 9457): ours, the framework's, and those that nobody foresaw.
+
+No answer shows a stack trace; the log does.
+"""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from app.errors import InvalidParameter, Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's status for a client that hung up: nobody receives it, but the request counter shows it."""
+
+
+def install(app: FastAPI) -> None:
+    """Makes `app` answer every error with a problem document."""
+    app.add_exception_handler(Problem, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _hung_up)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def answer(document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """The response of a problem document; its `status` is the response's. Errors are never cached."""
+    body = json.dumps(document, ensure_ascii=False).encode()
+    return Response(body, document["status"], {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+
+
+async def _ours(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 (Starlette types handlers by Exception alone)
+    return answer(error.document(), error.headers)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    flaws = [{"field": ".".join(map(str, flaw["loc"][1:])), "message": flaw["msg"]} for flaw in error.errors()]
+    return answer(InvalidParameter(flaws).document())
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    headers = dict(error.headers or {})
+    detail = error.detail
+    if detail == HTTPStatus.NOT_FOUND.phrase:  # the router's own; an endpoint's 404 says more
+        detail = f"There is nothing at {request.url.path}; /docs lists every route."
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
+        detail = f"{request.url.path} has no {request.method}; it has {headers['Allow']}."
+    return answer(_generic(error.status_code, detail), headers)
+
+
+async def _hung_up(_: Request, __: Exception) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+async def _unforeseen(_: Request, __: Exception) -> Response:
+    return answer(_generic(500, "The server failed unexpectedly; its log has the reason."))
+
+
+def _generic(status: int, detail: str) -> dict[str, Any]:
+    """A problem that is no more than its HTTP status (RFC 9457, section 4.2.1)."""
+    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of every route on this path: the framework's own `Allow` names those of the first one only."""
+    path = request.scope["route"].path
+    routes = (route for route in iter_route_contexts(request.app.routes) if route.path == path)
+    return sorted({method for route in routes for method in route.methods or ()})

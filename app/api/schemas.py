@@ -1,0 +1,125 @@
+"""The shapes that travel: the parameters of a request and the JSON of an answer, as pydantic models.
+
+One model checks a query and a body alike, writes the OpenAPI page and words the errors, so the three can't disagree.
+"""
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Annotated, Any, Literal
+
+from annotated_types import Le
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+
+from app.latents import MAX_SEED
+from app.media.provenance import Recipe
+from app.settings import Settings
+
+Format = Literal["png", "jpeg", "webp", "json", "zip", "npy"]
+
+
+class GenerateParameters(BaseModel):
+    """What may be asked of `/generate`. Unknown names are errors: a misspelt `sede` must not draw a random picture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    model: Annotated[
+        str | None,
+        Field(description="name, or name@version for an address that never changes", examples=["cifar10@1"]),
+    ] = None
+    class_: Annotated[
+        str | None,
+        Field(alias="class", description="class by name or index; drawn from the seed if not given", examples=["dog"]),
+    ] = None
+    n: Annotated[int, Field(ge=1, description="how many samples", examples=[1])] = 1
+    seed: Annotated[
+        int | None, Field(ge=0, le=MAX_SEED, description="drawn, and returned, if not given", examples=[42])
+    ] = None
+    index: Annotated[int, Field(ge=0, le=MAX_SEED, description="index of the first sample of the seed")] = 0
+    truncation: Annotated[
+        float, Field(ge=0, le=1, description="1 draws from all of the prior; less is more typical and less varied")
+    ] = 1.0
+    format: Annotated[
+        Format | None, Field(description="form of the answer; wins over the Accept header", examples=["png"])
+    ] = None
+    grid: Annotated[
+        int | None, Field(ge=1, description="columns of the sheet that n > 1 pictures are laid in; near-square if not")
+    ] = None
+    timeout: Annotated[
+        float | None,
+        Field(gt=0, description="seconds after which the answer is of no more use; queued work is dropped"),
+    ] = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean(cls, value: object) -> object:
+        # pydantic would take JSON's `true` for 1.
+        if isinstance(value, bool):
+            raise ValueError("no parameter is a boolean")  # noqa: TRY004 (pydantic turns ValueError into its own)
+        return value
+
+
+def limited(settings: Settings) -> type[GenerateParameters]:
+    """`GenerateParameters` with this server's own upper limits, in checks, errors and documentation at once."""
+
+    def at_most(name: str, limit: float) -> Any:
+        field = copy(GenerateParameters.model_fields[name])
+        field.metadata = [*field.metadata, Le(limit)]
+        return field.annotation, field
+
+    limits = {
+        "n": at_most("n", settings.max_samples),
+        "grid": at_most("grid", settings.max_samples),
+        "timeout": at_most("timeout", settings.request_timeout),
+    }
+    return create_model("GenerateParameters", __base__=GenerateParameters, **limits)
+
+
+def properties(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """The JSON schema of each field by its outward name; an optional field's is that of its value, without null."""
+    schema = {}
+    for name, entry in model.model_json_schema()["properties"].items():
+        value, *_ = entry.get("anyOf", [{}])
+        entry = {key: item for key, item in (entry | value).items() if key not in ("anyOf", "title")}
+        schema[name] = {key: item for key, item in entry.items() if item is not None}
+    return schema
+
+
+def expectation(schema: Mapping[str, Any]) -> str:
+    """A field's type and range in words, from its JSON schema: `an integer from 1 to 64`."""
+    if "enum" in schema:
+        return "one of " + ", ".join(schema["enum"])
+    kind = {"integer": "an integer", "number": "a number", "string": "a text"}[schema["type"]]
+    if "exclusiveMinimum" in schema:
+        return f"{kind} above {schema['exclusiveMinimum']:g} and up to {schema['maximum']:g}"
+    if "minimum" in schema:
+        return f"{kind} from {schema['minimum']:g} to {schema['maximum']}"
+    return kind
+
+
+class Sample(BaseModel):
+    """One picture of a JSON answer."""
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    index: int
+    class_: Annotated[str | None, Field(alias="class")] = None
+    image: Annotated[str, Field(description="PNG in base64")]
+    url: Annotated[str, Field(description="where this very picture lies for ever")]
+    recipe: Recipe
+
+
+class Samples(BaseModel):
+    """The JSON answer of `/generate`."""
+
+    model: str
+    seed: int
+    samples: list[Sample]
+
+
+class ProblemDocument(BaseModel):
+    """An error (RFC 9457). `errors`, `known`, `classes` or `offered` are there when they say more."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
