@@ -1,0 +1,50 @@
+"""The application: `create_app` wires settings, metrics, catalog and routes together, and nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from app.api import docs, generate, health, models, problems
+from app.api.counting import RequestCounter
+from app.api.deps import Service
+from app.engine.catalog import Catalog
+from app.metrics import Metrics
+from app.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """An ASGI application that serves the models of `settings`, by default those of the environment.
+
+    Its lifespan starts loading the models and, at the end, finishes what was accepted. It answers while models load:
+    `/readyz` says when they are done.
+    """
+    settings = settings or Settings()
+    metrics = Metrics()
+    catalog = Catalog(settings, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        catalog.start()
+        yield
+        await run_in_threadpool(catalog.close, settings.drain_seconds)
+
+    app = FastAPI(
+        title="Ganymede",
+        version=version("ganymede"),
+        description="Pictures from generative adversarial networks: every picture has an address.",
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = Service(settings, metrics, catalog)
+    app.add_middleware(RequestCounter, metrics=metrics)
+    problems.install(app)
+    docs.install(app)
+    app.include_router(generate.router(settings))
+    app.include_router(models.router)
+    app.include_router(health.router)
+    return app
