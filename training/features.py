@@ -51,6 +51,10 @@ class Features(nn.Module):
         """Stays in evaluation mode, so that training the network around it can't move its batch statistics."""
         return super().train(False)
 
+    def seen(self, side: int) -> int:
+        """The side in pixels at which the network sees a square picture of `side` pixels."""
+        raise NotImplementedError
+
     def forward(self, images: Tensor) -> list[Tensor]:
         """The feature map [n, channels[i], h', w'] of each stage, shallow to deep."""
         raise NotImplementedError
@@ -109,6 +113,9 @@ class SqueezeNet(Features):
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(), nn.Conv2d(width, 1000, 1))
         self.register_buffer("mean", torch.tensor((123.0, 117.0, 104.0)).view(1, 3, 1, 1), persistent=False)
+
+    def seen(self, side: int) -> int:
+        return max(side, self.min_size)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         short = min(images.shape[2:])
@@ -181,6 +188,9 @@ class ResNet(Features):
     @staticmethod
     def _group(inputs: int, width: int, blocks: int) -> nn.Sequential:
         return nn.Sequential(*(Residual(width if i else inputs, width) for i in range(blocks)))
+
+    def seen(self, side: int) -> int:  # noqa: ARG002
+        return 32
 
     def forward(self, images: Tensor) -> list[Tensor]:
         if images.shape[2:] != (32, 32):

@@ -13,7 +13,7 @@ from training.data.decode import decode
 from training.data.layout import Layout
 from training.data.pictures import DataError, Labels, Pictures, Pixels, allocate
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger("ganymede.data")
 
 CHUNK = 1024
 """Pictures in flight: enough to keep every core busy, little enough to hold in memory beside the result."""
@@ -45,7 +45,7 @@ def gather(
             chunk = range(start, min(start + CHUNK, len(names)))
             for index, image in zip(chunk, pool.map(attempt, chunk), strict=True):
                 if isinstance(image, Exception):
-                    logger.warning("%s: skipped %s: %s", source, names[index], image)
+                    log.warning("%s: skipped %s: %s", source, names[index], image)
                     broken.append(f"{names[index]} ({image})")
                 else:
                     images[len(kept)] = image
@@ -54,7 +54,7 @@ def gather(
                 raise DataError(_refusal(source, broken, len(names), max_broken))
             if time.monotonic() - told > 5:
                 told = time.monotonic()
-                logger.info("%s: %s of %s pictures read", source, f"{chunk.stop:,}", f"{len(names):,}")
+                log.info("%s: %s of %s pictures read", source, f"{chunk.stop:,}", f"{len(names):,}")
     if not kept:
         raise DataError(_refusal(source, broken, len(names), max_broken))
     return images[: len(kept)], np.array(kept, np.int64)

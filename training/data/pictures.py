@@ -1,7 +1,7 @@
 """What a data set is once it is loaded, and what a run may ask of it. Knows no files."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -35,6 +35,15 @@ class Pictures:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def take(self, indices: Labels) -> "Pictures":
+        """The pictures at int64 `indices`, in that order."""
+        labels = None if self.labels is None else self.labels[indices]
+        return replace(self, images=self.images[indices], labels=labels)
+
+    def rows(self, label: int) -> Labels:
+        """Where the pictures of a class are, int64; nowhere without labels."""
+        return np.empty(0, np.int64) if self.labels is None else np.flatnonzero(self.labels == label)
 
     def require(self, batch: int) -> None:
         """`DataError` unless there are at least `batch` pictures."""

@@ -1,0 +1,132 @@
+"""The three sets of pictures that an evaluation compares: drawn by the exported graph, real, and more real ones."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from app import contract
+from training import data, runtime
+from training.data import Pictures, Sampler
+from training.data.pictures import Labels, Pixels
+
+log = logging.getLogger("ganymede.evaluate")
+
+BATCH = 250
+FEWEST = 10
+"""Fewer pictures than this have no distribution to speak of."""
+
+
+class EvaluationError(ValueError):
+    """A model, pictures and networks that can't be measured together; the message says why and what to do."""
+
+
+class Sets(NamedTuple):
+    """Three sets of equal size, since distances depend on it. Labels are the model's, or None."""
+
+    drawn: Pictures
+    reference: Pictures
+    other: Pictures
+    """More real pictures: their distance to the reference is the floor."""
+
+
+def collect(
+    folder: Path, manifest: contract.Manifest, source: str | Path, *, samples: int, seed: int, truncation: float
+) -> Sets:
+    """The reference from `source`'s test split, the others from its training split; without splits, from two halves.
+
+    `samples` pictures each, or as many as the smaller split has; if the model has classes, each equally often as far
+    as they last. The model is asked for the reference's classes one for one. Raises `EvaluationError`,
+    `ContractError` and `DataError`.
+    """
+    size, channels = _shape(manifest)
+    reference, other = _real(source, size, channels, samples, evenly=bool(manifest.classes))
+    if len(reference) < FEWEST:
+        raise EvaluationError(
+            f"there are {len(reference)} pictures of {reference.source} to compare with, at least {FEWEST} are needed: "
+            "add pictures, or ask for more samples"
+        )
+    reference, other = (_relabel(pictures, manifest) for pictures in (reference, other))
+    labels = reference.labels
+    if labels is None and manifest.classes:
+        log.warning("%s has other classes than %s: they are not compared", reference.source, manifest.reference)
+        labels = np.arange(len(reference)) % len(manifest.classes)
+    images = _draw(folder, manifest, len(reference), labels, seed, truncation)
+    drawn = Pictures(images, labels, manifest.classes, f"drawn (seed {seed}, truncation {truncation:g})")
+    return Sets(drawn, reference, other)
+
+
+def _shape(manifest: contract.Manifest) -> tuple[int, int]:
+    """The side and the channels of what is drawn; `EvaluationError` unless the graph is a native generator."""
+    if "generate" not in manifest.tasks:
+        raise EvaluationError(f"{manifest.reference} generates nothing from a seed: its tasks are {manifest.tasks}")
+    image = manifest.graphs["generator"].output("image")
+    match image.shape:
+        case (_, int(height), int(width), 1 | 3 as channels) if height == width and image.dtype == "uint8":
+            return height, channels
+    raise EvaluationError(
+        f"{manifest.reference} draws {image.dtype} {list(image.shape)}: expected an exported generator of square "
+        "pictures, uint8 [n, size, size, 1 or 3]"
+    )
+
+
+def _real(source: str | Path, size: int, channels: int, samples: int, *, evenly: bool) -> tuple[Pictures, Pictures]:
+    """The reference and further real pictures, equally many."""
+    train = data.load(source, size=size, channels=channels)
+    try:
+        test = data.load(source, size=size, channels=channels, split="test")
+    except data.NoSplit:
+        order = _order(train, evenly=evenly)[: 2 * min(samples, len(train) // 2)]
+        halves = (order[::2], "half of "), (order[1::2], "other half of ")
+        first, second = (replace(train.take(half), source=name + train.source) for half, name in halves)
+        return first, second
+    count = min(samples, len(test), len(train))
+    return test.take(_order(test, evenly=evenly)[:count]), train.take(_order(train, evenly=evenly)[:count])
+
+
+def _order(pictures: Pictures, *, evenly: bool) -> Labels:
+    """A fixed shuffle of all pictures; if `evenly`, every class comes once before any comes again."""
+    order = Sampler(len(pictures), seed=0).indices(0, len(pictures))
+    if pictures.labels is None or not evenly:
+        return order
+    labels = pictures.labels[order]
+    turn = np.empty(len(order), np.int64)
+    for label in np.unique(labels):
+        turn[labels == label] = np.arange(np.count_nonzero(labels == label))
+    return order[np.argsort(turn, kind="stable")]
+
+
+def _relabel(pictures: Pictures, manifest: contract.Manifest) -> Pictures:
+    """The pictures with the model's class indices, or without labels where the class names are not the model's."""
+    if pictures.labels is None or set(pictures.classes) != set(manifest.classes):
+        return replace(pictures, labels=None, classes=())
+    index = np.array([manifest.classes.index(name) for name in pictures.classes], np.int64)
+    return replace(pictures, labels=index[pictures.labels], classes=manifest.classes)
+
+
+def _draw(
+    folder: Path, manifest: contract.Manifest, count: int, labels: Labels | None, seed: int, truncation: float
+) -> Pixels:
+    """Samples 0, 1, 2 … of the seed as the service draws them, class by class; row i shows class `labels[i]`."""
+    graph = manifest.graphs["generator"]
+    try:
+        session = runtime.load(contract.load(folder, manifest, graph.file))
+    except contract.ContractError:
+        raise
+    except Exception as error:  # the runtime's errors have no other base
+        raise EvaluationError(f"{folder / graph.file} can't be run: {error}") from error
+    size, channels = _shape(manifest)
+    images = np.empty((count, size, size, channels), np.uint8)
+    groups = [(None, np.arange(count))]
+    if labels is not None:
+        groups = [(label, np.flatnonzero(labels == label)) for label in np.unique(labels).tolist()]
+    drawn = 0
+    for label, rows in groups:
+        for start in range(0, len(rows), BATCH):
+            part = rows[start : start + BATCH]
+            inputs = manifest.inputs(seed, range(drawn, drawn + len(part)), label, truncation)
+            (images[part],) = session.run([graph.output("image").name], inputs)
+            drawn += len(part)
+    return images
