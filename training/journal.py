@@ -1,0 +1,86 @@
+"""What a run tells: a line for people, a JSON line for programs, TensorBoard where it is installed, sample sheets."""
+
+import importlib.util
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from training.recipes import Panel
+
+log = logging.getLogger("ganymede.train")
+
+
+class Journal:
+    """Writes `log.jsonl` and TensorBoard events in the run's folder, and one line a status to the terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
+        self._board: Any = None
+        if importlib.util.find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(folder)
+
+    def status(self, images: int, values: dict[str, float], *, rate: float, left: float) -> None:
+        """One status: `rate` in pictures a second, `left` in seconds."""
+        record = {"images": images, "rate": round(rate, 1), "time": round(time.time(), 1), **values}
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, images)
+        numbers = " ".join(f"{name} {value:.3g}" for name, value in values.items())
+        log.info("%8.1fk  %5.0f img/s  %s left  %s", images / 1000, rate, duration(left), numbers)
+
+    def close(self) -> None:
+        """Closes the files."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def warnings(values: dict[str, float]) -> list[str]:
+    """What the vital signs say of a run in trouble, in sentences; usually nothing."""
+    said = []
+    if values.get("diversity", 1) < 0.3:
+        said.append("the samples hardly differ from each other: the generator is collapsing")
+    if values.get("accuracy", 0) > 0.98:
+        said.append("the discriminator tells everything apart: the generator may no longer learn from it")
+    if any(not np.isfinite(value) for value in values.values()):
+        said.append("a value is not finite: lower --rate, or raise --r1")
+    return said
+
+
+def duration(seconds: float) -> str:
+    """Hours and minutes, or minutes and seconds: `1h05m`, `3m20s`."""
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    return f"{minutes // 60}h{minutes % 60:02}m" if minutes >= 60 else f"{minutes}m{rest:02}s"
+
+
+def sheet(panels: list[Panel]) -> Image.Image:
+    """The panels as rows of one picture, each with its label on the left; small pictures are shown at 2×."""
+    scale = 2 if panels[0].pictures.shape[-1] <= 64 else 1
+    rows = [_pixels(panel.pictures).repeat(scale, axis=1).repeat(scale, axis=2) for panel in panels]
+    margin = 8 + 6 * max(len(panel.label) for panel in panels) if any(panel.label for panel in panels) else 0
+    gap = 2
+    height, width = rows[0].shape[1:3]
+    columns = max(len(row) for row in rows)
+    picture = Image.new("RGB", (margin + columns * (width + gap), len(rows) * (height + gap)), "white")
+    draw = ImageDraw.Draw(picture)
+    for y, (panel, row) in enumerate(zip(panels, rows, strict=True)):
+        draw.text((4, y * (height + gap) + height // 2 - 5), panel.label, fill="black")
+        for x, pixels in enumerate(row):
+            picture.paste(Image.fromarray(pixels), (margin + x * (width + gap), y * (height + gap)))
+    return picture
+
+
+def _pixels(pictures: Tensor) -> Any:
+    """[n, c, h, w] in [-1, 1] to uint8 [n, h, w, 3]."""
+    array = (pictures.detach().float().cpu().clamp(-1, 1) * 127.5 + 127.5).round().byte()
+    return array.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()

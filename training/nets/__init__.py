@@ -1,0 +1,1 @@
+"""Networks that know no loss: generators, discriminators and the blocks that they share."""

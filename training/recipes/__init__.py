@@ -1,0 +1,129 @@
+"""The protocol of a recipe: one system of the lecture, in one file of this folder, which the loop runs without knowing it.
+
+A new system is a new file here and no edit elsewhere: `find` looks in this folder.
+"""
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from app import contract
+
+Networks = dict[str, nn.Module]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the networks must know of the data: pictures [n, channels, size, size] and the names of their classes."""
+
+    size: int
+    channels: int
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Real pictures [n, c, h, w] in [-1, 1] with their class indices [n], and where in the run they are seen."""
+
+    pictures: Tensor
+    labels: Tensor | None
+    step: int
+    progress: float
+
+
+class Phase(NamedTuple):
+    """One update: the networks that learn in it. The others are frozen meanwhile."""
+
+    name: str
+    learns: tuple[str, ...]
+
+
+class Panel(NamedTuple):
+    """One labelled row of the sample sheet: pictures [n, c, h, w] in [-1, 1]."""
+
+    label: str
+    pictures: Tensor
+
+
+class Measure(NamedTuple):
+    """The number by which the best checkpoint is kept; lower is better."""
+
+    name: str
+    value: float
+
+
+class Export(NamedTuple):
+    """A graph to export: a module of the served signature, what its tensors mean, and one example of its inputs."""
+
+    role: str
+    module: nn.Module
+    inputs: tuple[contract.Tensor, ...]
+    outputs: tuple[contract.Tensor, ...]
+    example: tuple[Tensor, ...]
+
+
+class Recipe(BaseModel, ABC):
+    """A system: its fields are its hyper-parameters, its methods what the loop asks of it.
+
+    The mapping `networks` goes through every call by name; a network listed in `averaged` is also kept as a moving
+    average, which `preview`, `measure` and `exports` are given in its place.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
+    averaged: ClassVar[tuple[str, ...]] = ("generator",)
+    tasks: ClassVar[tuple[contract.Task, ...]] = ("generate",)
+    conditional: ClassVar[bool] = False
+
+    @abstractmethod
+    def networks(self, source: Source) -> Networks:
+        """The modules by name. The loop makes optimisers, averages and checkpoint entries from them."""
+
+    @abstractmethod
+    def phases(self) -> Sequence[Phase]:
+        """The updates of one step, in order."""
+
+    @abstractmethod
+    def terms(self, phase: str, networks: Networks, batch: Batch) -> dict[str, Tensor]:
+        """The scalar losses of a phase by name, weighted: the loop sums, logs and follows their gradient."""
+
+    @abstractmethod
+    def health(self, networks: Networks, batch: Batch) -> dict[str, float]:
+        """What tells a run in trouble, by name (see `training.health`); called now and then, without gradient."""
+
+    @abstractmethod
+    def measure(self, networks: Networks, batch: Batch) -> Measure:
+        """How far the averaged networks are from the real pictures of a large, fixed batch."""
+
+    @abstractmethod
+    def preview(self, networks: Networks, batch: Batch) -> list[Panel]:
+        """Rows for the sample sheet, at fixed latents, so that sheets of one run compare."""
+
+    @abstractmethod
+    def exports(self, networks: Networks) -> list[Export]:
+        """The graphs that the service reads."""
+
+
+def names() -> Iterator[str]:
+    """The recipes that there are."""
+    return (module.name for module in pkgutil.iter_modules(__path__))
+
+
+def find(name: str) -> type[Recipe]:
+    """The recipe in the file of that name; ValueError, with the known ones, if there is none."""
+    if name not in set(names()):
+        raise ValueError(f"no recipe {name!r}: there are {', '.join(sorted(names()))}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    (recipe,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Recipe) and value.__module__ == module.__name__
+    )
+    return recipe

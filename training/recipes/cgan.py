@@ -1,0 +1,110 @@
+"""Lecture 2: the conditional GAN, whose discriminator also learns that a real picture of another class is wrong.
+
+Three terms: a real picture with its class is right; a generated one with the class asked for is wrong; **a real one
+with a class that is not its own is wrong too** (Reed et al. 2016, algorithm 1). `--heads joint` asks one question of
+the pair, `--heads split` (lecture 2.1) two: is the picture real, and do picture and class match?
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from app import contract, latents
+from training import health, losses
+from training.augment import augment, ramp
+from training.nets.blocks import Pair
+from training.nets.discriminators import Scores
+from training.recipes import Batch, Export, Networks, Panel, Source
+from training.recipes.gan import Gan
+
+
+def wrong_classes(right: Tensor, count: int) -> Tensor:
+    """A class index for each of `right` [n], uniform over the `count - 1` others: it can't be right by chance."""
+    return (right + torch.randint(1, count, right.shape, device=right.device)) % count
+
+
+class Cgan(Gan):
+    """A generator that is told the class, and a discriminator that sees (picture, class)."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "smoke": {"size": 16, "channels": 1, "images": 100_000, "width": 16, "latent": 32, "r1": 0.1},
+        "cpu": {"size": 32, "channels": 3, "images": 1_000_000, "width": 32, "loss": "hinge"},
+        "gpu": {"size": 32, "channels": 3, "images": 20_000_000, "width": 128, "loss": "hinge", "batch": 256},
+    }
+    conditional: ClassVar[bool] = True
+
+    heads: Literal["joint", "split"] = Field("joint", description="one score for the pair, or realness and match apart")
+    match: float = Field(1.0, gt=0, description="weight of the match head, with split heads")
+
+    def networks(self, source: Source) -> Networks:
+        classes = len(source.classes)
+        return {"generator": self._generator(source, classes), "critic": self._critic(source, classes)}
+
+    def terms(self, phase: str, networks: Networks, batch: Batch) -> dict[str, Tensor]:
+        generator, critic = networks["generator"], networks["critic"]
+        assert batch.labels is not None
+        chance = ramp(self.augment, batch.progress)
+        right, wrong = batch.labels, wrong_classes(batch.labels, generator.embedding.num_embeddings)
+        real = augment(batch.pictures, chance)
+        fake = augment(generator(self._noise(batch), right), chance)
+        if phase == "generator":
+            opponent = critic(Pair(real, right)) if self.loss == "relativistic" else None
+            return self._fool(critic(Pair(fake, right)), opponent)
+        on_real, on_fake = critic(Pair(real, torch.stack([right, wrong], dim=1))), critic(Pair(fake, right))
+        terms = self._tell(on_real.asked(0), on_fake, on_real.asked(1))
+        return terms | self._penalties(lambda x: critic(Pair(x, right)).joint, real, fake, batch.step)
+
+    def _tell(self, right: Scores, generated: Scores, wrong: Scores) -> dict[str, Tensor]:
+        """The discriminator's three terms: the right pair against each of the two kinds of wrong one."""
+        if self.heads == "joint":
+            return {
+                "generated": losses.critic(self.loss, right.joint, generated.joint) / 2,
+                "wrong": losses.critic(self.loss, right.joint, wrong.joint) / 2,
+            }
+        assert right.match is not None
+        assert wrong.match is not None
+        return {
+            "generated": losses.critic(self.loss, right.realness, generated.realness),
+            # A yes-or-no question whatever the objective: cross-entropy stops pushing once the answer is clear.
+            "wrong": self.match * losses.critic("nonsaturating", right.match, wrong.match),
+        }
+
+    def _fool(self, generated: Scores, real: Scores | None) -> dict[str, Tensor]:
+        if self.heads == "joint":
+            return {"fool": losses.generator(self.loss, generated.joint, real and real.joint)}
+        assert generated.match is not None
+        return {
+            "fool": losses.generator(self.loss, generated.realness, real and real.realness),
+            "match": self.match * losses.generator("nonsaturating", generated.match),
+        }
+
+    def samples(self, networks: Networks, indices: range, like: Batch, label: int | None = None) -> Tensor:
+        generator = networks["generator"]
+        count, device = generator.embedding.num_embeddings, like.pictures.device
+        noise = torch.from_numpy(latents.noise(0, indices, self.latent)).to(device)
+        drawn = latents.classes(0, indices, count) if label is None else np.full(len(indices), label)
+        pictures: Tensor = generator(noise, torch.from_numpy(drawn).to(device))
+        return pictures.float()
+
+    def health(self, networks: Networks, batch: Batch) -> dict[str, float]:
+        assert batch.labels is not None
+        signs = super().health(networks, batch)
+        wrong = wrong_classes(batch.labels, networks["generator"].embedding.num_embeddings)
+        scores = networks["critic"](Pair(batch.pictures, torch.stack([batch.labels, wrong], dim=1)))
+        return signs | {"match": health.discrimination(scores.asked(0).match, scores.asked(1).match)["accuracy"]}
+
+    def preview(self, networks: Networks, batch: Batch) -> list[Panel]:
+        """A row for each class, the same eight latents in every row."""
+        classes = range(min(networks["generator"].embedding.num_embeddings, 16))
+        return [Panel(str(label), self.samples(networks, range(8), batch, label)) for label in classes]
+
+    def exports(self, networks: Networks) -> list[Export]:
+        inputs = (
+            contract.Tensor(name="latent", meaning="latent", dtype="float32", shape=("n", self.latent)),
+            contract.Tensor(name="label", meaning="label", dtype="int64", shape=("n",)),
+        )
+        return [self._export(networks, inputs, (torch.zeros(2, self.latent), torch.zeros(2, dtype=torch.int64)))]
