@@ -31,8 +31,9 @@ class Limits:
 class Batcher:
     """The queue of one model.
 
-    An idle executor takes what waits, at once, up to the largest useful batch; while executors are busy, the queue
-    fills, so load makes the batches. Jobs are served round robin by sample: one of 256 does not hold up one of 1.
+    An idle executor takes what waits, at once, up to the largest useful batch, and idle ones share; while executors
+    are busy, the queue fills, so load makes the batches. Jobs are served round robin by sample: one of 256 does not
+    hold up one of 1.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Batcher:
                 self._since = job.submitted
             self._jobs[job] = None
             self._samples += samples
-            self._rotation.enter(job, -(-samples // self.cost.useful), partial(self.drop, job, "failed"))
+            self._rotation.enter(job, samples, partial(self.drop, job, "failed"))
         job.add_done_callback(self._rotation.leave)
         return job
 
@@ -95,9 +96,12 @@ class Batcher:
         # The window opens when the queue stops being empty; what a batch leaves over has waited already.
         return self._since + self._limits.batch_wait
 
-    def take(self, now: float) -> "Batch":
-        """The next batch, a sample of each job in turn; jobs past their deadline leave the queue instead. Lock held."""
-        wanted = self.cost.batch(self._samples)
+    def take(self, now: float, executors: int) -> "Batch":
+        """The next batch, a sample of each job in turn; jobs past their deadline leave the queue instead. Lock held.
+
+        So many `executors` are idle and share what waits.
+        """
+        wanted = self.cost.batch(self._samples, executors)
         riding: dict[Job[Any], int] = {}
         expired = []
         taken = 0
@@ -130,7 +134,7 @@ class Batcher:
 
     def complete(self, job: Job[Any]) -> None:
         """Has the result of a job made of its outputs, which are all there, on the encode pool."""
-        self._encode.submit(self._finish, job)
+        self._encode.submit(job.finish, self._observe)
 
     def _admit(self, job: Job[Any]) -> None:
         """Raises unless the job may queue. Lock held."""
@@ -160,8 +164,9 @@ class Batcher:
         turns by batch: each of the others gets about as much time as this one, if it has that much work.
         """
         ahead = min(self._samples, samples * len(self._jobs))
-        shared = self.cost.queued(ahead + samples) / self._rotation.executors
-        own = max(shared, self.cost.seconds(min(samples, self.cost.useful)))
+        executors = self._rotation.executors
+        alone = self.cost.seconds(self.cost.batch(samples, executors))
+        own = max(alone, self.cost.queued(ahead + samples) / executors)
         return own + self._rotation.seconds(self, at_most=own)
 
     def _withdraw(self, job: Job[Any]) -> None:
@@ -177,12 +182,11 @@ class Batcher:
         self._samples -= job.waiting
         return job.waiting
 
-    def _finish(self, job: Job[Any]) -> None:
-        if job.finish():
-            self.metrics.queue.observe(job.timing.queue)
-            self.metrics.infer.observe(job.timing.infer)
-            self.metrics.encode.observe(job.timing.encode)
-            self.metrics.images.inc(job.samples)
+    def _observe(self, job: Job[Any]) -> None:
+        self.metrics.queue.observe(job.timing.queue)
+        self.metrics.infer.observe(job.timing.infer)
+        self.metrics.encode.observe(job.timing.encode)
+        self.metrics.images.inc(job.samples)
 
 
 @dataclass(frozen=True)

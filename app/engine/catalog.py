@@ -137,8 +137,7 @@ class Catalog:
         self._encode.shutdown(wait=False, cancel_futures=True)
 
     def _named(self, reference: str) -> LiveModel:
-        name, _, version = reference.partition("@")
-        entries = [e for e in self.entries() if e.name == name and version in ("", str(e.version))]
+        entries = [entry for entry in self.entries() if reference in (entry.name, entry.reference)]
         if not entries:
             raise UnknownModel(reference, [entry.reference for entry in self.entries()])
         for entry in entries:

@@ -57,12 +57,13 @@ class Cost:
         batches, rest = divmod(samples, self.useful)
         return batches * self.seconds(self.useful) + self.seconds(rest)
 
-    def batch(self, waiting: int) -> int:
-        """How many of `waiting` samples go into the next batch: as many as are useful.
+    def batch(self, waiting: int, executors: int = 1) -> int:
+        """How many of `waiting` samples go into the next batch: as many as are useful, and no more than a fair share
+        where several executors are idle.
 
         Where sizes are fixed and two smaller batches cost less than one padded one, only the first of the two.
         """
-        samples = min(waiting, self.useful)
+        samples = min(-(-waiting // executors), self.useful)
         if self.size(samples) == samples:
             return samples
         first = self._sizes[bisect_left(self._sizes, samples) - 1]

@@ -100,18 +100,20 @@ class Job(Future[T]):
             self.timing.infer = self._lap()
         return complete
 
-    def finish(self) -> bool:
-        """Makes the result of the outputs; True if there is one. For a job whose outputs are complete."""
+    def finish(self, observe: Callable[["Job[T]"], None]) -> None:
+        """Makes the result of the outputs, which are complete; `observe` is called before anyone sees it."""
         if not self._claim():
-            return False
+            return
+        # Whoever reads the result keeps the job for its timing; the pixels need not stay as long.
+        outputs, self._outputs = self._outputs, {}
         try:
-            result = self._finish(self._outputs)
+            result = self._finish(outputs)
         except Exception as error:
             self.set_exception(error)
-            return False
+            return
         self.timing.encode = self._lap()
+        observe(self)
         self.set_result(result)
-        return True
 
     def fail(self, error: Exception) -> None:
         """Ends the job with an error, unless its outcome is known or `finish` has begun."""

@@ -19,8 +19,8 @@ class Queue(Protocol[B]):
         """When the next batch may leave: `now` or earlier means at once, infinity that nothing waits."""
         ...
 
-    def take(self, now: float) -> B:
-        """The next batch."""
+    def take(self, now: float, executors: int) -> B:
+        """The next batch; so many executors are free to share what waits."""
         ...
 
     def seconds(self) -> float:
@@ -36,11 +36,13 @@ class Rotation(Generic[B]):
 
     def __init__(self, executors: int) -> None:
         self.executors = executors
+        self.idle = 0
+        """Executors that wait for work."""
         self.draining = False
         self.lock = Lock()
         # Two conditions of one lock: a new job must wake an executor, not whoever waits for the last job's end.
         self._work = Condition(self.lock)
-        self._idle = Condition(self.lock)
+        self._finished = Condition(self.lock)
         self._queues: tuple[Queue[B], ...] = ()
         self._turn = 0
         self._open: dict[Future[Any], Callable[[Exception], None]] = {}
@@ -55,20 +57,20 @@ class Rotation(Generic[B]):
         """Predicted seconds of work in the other queues, at most so much of each."""
         return sum(min(queue.seconds(), at_most) for queue in self._queues if queue is not besides)
 
-    def enter(self, job: Future[Any], batches: int, abandon: Callable[[Exception], None]) -> None:
-        """Counts a queued job as open and wakes executors for so many batches. Lock held.
+    def enter(self, job: Future[Any], samples: int, abandon: Callable[[Exception], None]) -> None:
+        """Counts a queued job as open and wakes as many idle executors as can share its samples. Lock held.
 
         `abandon` ends the job with an error, should it outlast the drain.
         """
         self._open[job] = abandon
-        self._work.notify(batches)
+        self._work.notify(samples)
 
     def leave(self, job: Future[Any]) -> None:
         """Counts a job as done."""
         with self.lock:
             self._open.pop(job, None)
             if not self._open:
-                self._idle.notify_all()
+                self._finished.notify_all()
 
     def take(self) -> B | None:
         """Waits for work and returns the next batch; None once the rotation is closed."""
@@ -81,9 +83,11 @@ class Rotation(Generic[B]):
                     due = queue.due(now)
                     if due <= now:
                         self._turn = position + 1
-                        return queue.take(now)
+                        return queue.take(now, 1 + self.idle)
                     soonest = min(soonest, due)
+                self.idle += 1
                 self._work.wait(None if soonest == math.inf else soonest - now)
+                self.idle -= 1
         return None
 
     def drain(self, seconds: float) -> None:
@@ -91,7 +95,7 @@ class Rotation(Generic[B]):
         with self.lock:
             self.draining = True
             self._work.notify_all()
-            self._idle.wait_for(lambda: not self._open, seconds)
+            self._finished.wait_for(lambda: not self._open, seconds)
             rest = list(self._open.values())
         for abandon in rest:
             abandon(Draining())
