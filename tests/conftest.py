@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,18 +31,20 @@ def settings(models_dir: Path) -> Settings:
 
 
 @pytest.fixture
-def catalog(settings: Settings) -> Iterator[Catalog]:
-    """A catalog whose models are all ready; closed after the test."""
-    catalog = Catalog(settings, Metrics())
+def catalog(models_dir: Path) -> Iterator[Catalog]:
+    """A catalog of the toy models, all of them ready; closed after the test."""
+    with serving(models_dir) as catalog:
+        yield catalog
+
+
+@contextmanager
+def serving(models: Path, metrics: Metrics | None = None, **settings: Any) -> Iterator[Catalog]:
+    """A catalog of a models folder, from when no model is loading any more until it is closed."""
+    catalog = Catalog(Settings(models=models, device="cpu", threads=2, **settings), metrics or Metrics())
     catalog.start()
-    settled(catalog)
-    yield catalog
-    catalog.close(5)
-
-
-def settled(catalog: Catalog, seconds: float = 20) -> None:
-    """Waits until no model is loading."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + 20
     while any(entry.state == "loading" for entry in catalog.entries()):
         assert time.monotonic() < end, "the models are still loading"
-        time.sleep(0.005)
+        time.sleep(0.002)
+    yield catalog
+    catalog.close(5)

@@ -21,7 +21,7 @@ RECIPE = "toy"
 def graph(classes: int = 0, seed: int = 0) -> onnx.ModelProto:
     """z float32 [n, 8] (and label int64 [n]) → image uint8 [n, 16, 16, 3]; `seed` draws the weights.
 
-    Two transposed convolutions, since those, unlike a matrix product, are computed picture by picture at any batch.
+    Two transposed convolutions, since those are computed picture by picture at any batch.
     """
     draw = np.random.default_rng(seed)
     weights = {
@@ -90,6 +90,12 @@ def rewrite(folder: Path, **update: object) -> None:
     manifest = contract.Manifest.model_validate_json((folder / contract.MANIFEST).read_bytes())
     hashes = {file: contract.digest((folder / file).read_bytes()) for file in manifest.files}
     contract.write(folder, manifest.model_copy(update={"files": hashes, **update}))
+
+
+def regild(folder: Path) -> None:
+    """Draws the golden samples of a folder anew, from the graph that is there now."""
+    manifest = contract.read(folder)
+    rewrite(folder, golden=_golden(manifest, (folder / "generator.onnx").read_bytes()))
 
 
 def _manifest(name: str, version: int, classes: tuple[str, ...], digest: str) -> contract.Manifest:

@@ -1,0 +1,112 @@
+"""Who is let in, who is sent away and told when to come back, and whose time runs out in the queue."""
+
+import time
+
+import pytest
+
+from app.engine.batching import Batcher
+from app.errors import DeadlineExceeded, Overloaded
+from tests.engine.gate import Gate, Line, result, send
+
+
+def busy(line: Line, queue_seconds: float = 1000) -> tuple[Batcher, Gate]:
+    """A batcher of 1 s a sample whose executors are all occupied, so that what is sent next must queue."""
+    batcher, gate = line.batcher({1: 1}, queue_seconds=queue_seconds)
+    for _ in range(line.rotation.executors):
+        send(batcher, 0)
+        gate.entered()
+    return batcher, gate
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back(wide_line: Line) -> None:
+    batcher, _ = busy(wide_line, queue_seconds=3)
+    for value in range(6):
+        send(batcher, value)
+    with pytest.raises(Overloaded, match=r"3 s of work wait for toy@1; the limit is 3 s\.") as refused:
+        send(batcher, 7)
+    assert refused.value.headers == {"Retry-After": "3"}
+    assert refused.value.status == 429
+    assert wide_line.count("ganymede_refused_requests_total", reason="queue") == 1
+
+
+def test_whoever_comes_back_after_that_time_is_let_in(line: Line) -> None:
+    batcher, gate = busy(line, queue_seconds=2)
+    for value in range(2):
+        send(batcher, value)
+    with pytest.raises(Overloaded) as refused:
+        send(batcher, 3)
+    for _ in range(int(refused.value.headers["Retry-After"])):  # a second each
+        gate.let()
+        gate.entered()
+    gate.let(10)
+    assert result(send(batcher, 3)) == [6]
+
+
+def test_the_work_of_other_models_on_the_device_counts_towards_the_return(line: Line) -> None:
+    other, _ = line.batcher({1: 1}, model="other@1")
+    batcher, _ = busy(line, queue_seconds=2)
+    send(other, *range(5))
+    send(batcher, 1, 2)
+    with pytest.raises(Overloaded) as refused:
+        send(batcher, 3)
+    assert refused.value.headers == {"Retry-After": "7"}
+
+
+def test_a_request_larger_than_the_limit_is_let_in_when_nothing_waits(line: Line) -> None:
+    batcher, gate = line.batcher({1: 1}, queue_seconds=3)
+    gate.let(10)
+    assert len(result(send(batcher, *range(10), deadline=time.monotonic() + 5))) == 10
+
+
+def test_a_job_that_could_not_be_done_by_its_deadline_is_refused(line: Line) -> None:
+    batcher, _ = busy(line)
+    send(batcher, 1, 2, 3)
+    with pytest.raises(Overloaded, match=r"toy@1 would take 6 s; the deadline is in 5 s\.") as refused:
+        send(batcher, 4, 5, 6, deadline=time.monotonic() + 5)
+    assert refused.value.headers == {"Retry-After": "3"}
+    assert line.count("ganymede_refused_requests_total", reason="deadline") == 1
+    send(batcher, 4, 5, deadline=time.monotonic() + 5)
+
+
+def test_a_small_job_is_let_in_before_its_deadline_however_large_the_one_ahead_is(line: Line) -> None:
+    batcher, _ = busy(line)
+    send(batcher, *range(100))
+    send(batcher, 1, deadline=time.monotonic() + 3)
+
+
+def test_the_turns_of_other_models_count_towards_the_deadline(line: Line) -> None:
+    other, _ = line.batcher({1: 1}, model="other@1")
+    batcher, _ = busy(line)
+    send(other, *range(100))
+    send(batcher, 1)
+    with pytest.raises(Overloaded, match="would take 4 s"):
+        send(batcher, 1, deadline=time.monotonic() + 3)
+
+
+def test_samples_that_expire_in_the_queue_are_never_computed(line: Line) -> None:
+    batcher, gate = line.batcher({1: 0.001})
+    first = send(batcher, 0)
+    gate.entered()
+    late = send(batcher, 1, 2, deadline=time.monotonic() + 0.2)
+    patient = send(batcher, 3)
+    time.sleep(0.21)
+    gate.let(2)
+    with pytest.raises(DeadlineExceeded, match=r"The deadline passed after 0\.2\d* s in the queue") as expired:
+        result(late)
+    assert expired.value.status == 429
+    assert expired.value.headers == {"Retry-After": "1"}
+    assert [result(first), result(patient)] == [[0], [6]]
+    assert gate.batches == [[0], [3]]
+    assert line.count("ganymede_dropped_samples_total", reason="deadline") == 2
+
+
+def test_a_job_that_expires_half_done_loses_only_the_rest(line: Line) -> None:
+    batcher, gate = line.batcher({1: 0.001})
+    late = send(batcher, 0, 1, 2, deadline=time.monotonic() + 0.2)
+    gate.entered()
+    time.sleep(0.21)
+    gate.let()
+    with pytest.raises(DeadlineExceeded):
+        result(late)
+    assert gate.batches == [[0]]
+    assert line.count("ganymede_dropped_samples_total", reason="deadline") == 2

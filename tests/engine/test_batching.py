@@ -1,0 +1,242 @@
+"""How batches form: at once on an idle device, by load on a busy one, fairly always."""
+
+import time
+from threading import Thread, current_thread
+
+import numpy as np
+import pytest
+
+from app.engine.job import Arrays
+from app.errors import InferenceFailed
+from tests.engine.gate import PATIENCE, Line, result, send, x
+
+
+def test_an_idle_device_is_given_what_waits_at_once(line: Line) -> None:
+    batcher, gate = line.batcher()
+    job = send(batcher, 1)
+    gate.pass_one()
+    assert result(job) == [2]
+    assert gate.batches == [[1]]
+    assert line.count("ganymede_batches_total", reason="idle") == 1
+
+
+def test_while_the_device_works_the_queue_becomes_the_next_batch(line: Line) -> None:
+    batcher, gate = line.batcher()
+    jobs = [send(batcher, 0)]
+    gate.entered()
+    jobs += [send(batcher, value) for value in (1, 2, 3)]
+    gate.let(2)
+    assert [result(job) for job in jobs] == [[0], [2], [4], [6]]
+    assert gate.batches == [[0], [1, 2, 3]]
+
+
+def test_a_batch_is_never_larger_than_is_useful(line: Line) -> None:
+    batcher, gate = line.batcher({1: 1, 4: 1, 8: 2})
+    first = send(batcher, 0)
+    gate.entered()
+    job = send(batcher, *range(6))
+    gate.let(3)
+    assert result(first) == [0]
+    assert result(job) == [0, 2, 4, 6, 8, 10]
+    assert [len(batch) for batch in gate.batches] == [1, 4, 2]
+    assert line.count("ganymede_batches_total", reason="full") == 1
+
+
+def test_idle_executors_share_a_job(wide_line: Line) -> None:
+    batcher, gate = wide_line.batcher()
+    while wide_line.rotation.idle < 2:
+        time.sleep(0.001)
+    job = send(batcher, 0, 1, 2, 3)
+    gate.entered(2)
+    gate.let(2)
+    assert result(job) == [0, 2, 4, 6]
+    assert [len(batch) for batch in gate.batches] == [2, 2]
+
+
+def test_a_request_of_256_does_not_delay_a_request_of_1(line: Line) -> None:
+    batcher, gate = line.batcher()
+    large = send(batcher, *range(256))
+    gate.entered()
+    small = send(batcher, 1000)
+    gate.let(1)
+    gate.pass_one()
+    assert result(small) == [2000]
+    assert len(gate.batches) <= 3
+    assert not large.done()
+    gate.let(100)
+    assert result(large) == [2 * value for value in range(256)]
+
+
+def test_jobs_take_turns_by_sample(line: Line) -> None:
+    batcher, gate = line.batcher()
+    jobs = [send(batcher, 0)]
+    gate.entered()
+    jobs += [send(batcher, 10, 11, 12), send(batcher, 20, 21, 22), send(batcher, 30)]
+    gate.let(3)
+    for job in jobs:
+        result(job)
+    assert [sorted(batch) for batch in gate.batches] == [[0], [10, 11, 20, 30], [12, 21, 22]]
+
+
+def test_models_take_turns_by_batch(line: Line) -> None:
+    one, first = line.batcher()
+    two, second = line.batcher(model="other@1")
+    order: list[str] = []
+    jobs = [send(one, *range(12))]
+    first.entered()
+    jobs.append(send(two, *range(8)))
+    for gate, name in [(first, "one"), (second, "two"), (first, "one"), (second, "two"), (first, "one")]:
+        if order:
+            gate.entered()
+        order.append(name)
+        assert len(first.batches) + len(second.batches) == len(order)
+        gate.let()
+    for job in jobs:
+        result(job)
+
+
+def test_a_wait_window_lets_a_batch_fill(line: Line) -> None:
+    batcher, gate = line.batcher(batch_wait=0.2)
+    gate.let(2)
+    began = time.monotonic()
+    pair = [send(batcher, 1), send(batcher, 2)]
+    for job in pair:
+        result(job)
+    assert time.monotonic() - began >= 0.2
+    assert gate.batches == [[1, 2]]
+    assert line.count("ganymede_batches_total", reason="wait") == 1
+
+
+def test_a_full_batch_does_not_wait_for_the_window_to_pass(line: Line) -> None:
+    batcher, gate = line.batcher(batch_wait=60)
+    gate.let()
+    assert result(send(batcher, 1, 2, 3, 4)) == [2, 4, 6, 8]
+    assert line.count("ganymede_batches_total", reason="full") == 1
+
+
+def test_a_drain_does_not_wait_for_the_window_to_pass(line: Line) -> None:
+    batcher, gate = line.batcher(batch_wait=60)
+    gate.let()
+    job = send(batcher, 1)
+    line.rotation.drain(PATIENCE)
+    assert result(job) == [2]
+
+
+def test_a_failing_batch_fails_its_jobs_and_no_others(line: Line) -> None:
+    batcher, gate = line.batcher()
+    gate.broken = True
+    doomed = send(batcher, *range(6))
+    gate.entered()
+    spared = send(batcher, 7)
+    gate.let()
+    with pytest.raises(InferenceFailed, match=r"toy@1 failed while it computed this request; the server's log"):
+        result(doomed)
+    gate.broken = False
+    gate.let()
+    assert result(spared) == [14]
+    assert gate.batches == [[0, 1, 2, 3], [7]]
+    assert line.count("ganymede_dropped_samples_total", reason="failed") == 6
+
+
+def test_an_executor_survives_failing_batches(line: Line) -> None:
+    batcher, gate = line.batcher()
+    gate.broken = True
+    for _ in range(3):
+        gate.let()
+        with pytest.raises(InferenceFailed):
+            result(send(batcher, 1))
+    gate.broken = False
+    gate.let()
+    assert result(send(batcher, 1)) == [2]
+
+
+def test_a_model_that_returns_too_few_rows_fails_the_batch(line: Line) -> None:
+    batcher, _ = line.batcher(run=lambda inputs: {"y": inputs["x"][:1]})
+    with pytest.raises(InferenceFailed):
+        result(send(batcher, 1, 2))
+
+
+def test_finish_runs_on_the_encode_pool(line: Line) -> None:
+    batcher, gate = line.batcher()
+    gate.let()
+    job = batcher.submit(x(1), deadline=None, finish=lambda _: current_thread().name)
+    assert result(job).startswith("ganymede-encode")
+
+
+def test_what_finish_raises_is_the_job_s_error_and_spares_the_pool(line: Line) -> None:
+    batcher, gate = line.batcher()
+    gate.let(2)
+
+    def finish(outputs: Arrays) -> None:
+        raise ZeroDivisionError("in the encoder")
+
+    with pytest.raises(ZeroDivisionError, match="in the encoder"):
+        result(batcher.submit(x(1), deadline=None, finish=finish))
+    assert result(send(batcher, 1)) == [2]
+
+
+@pytest.mark.parametrize("inputs", [{}, {"x": np.zeros(0)}, {"x": np.zeros(2), "label": np.zeros(3)}])
+def test_inputs_without_samples_or_of_unequal_length_are_refused(line: Line, inputs: Arrays) -> None:
+    batcher, _ = line.batcher()
+    with pytest.raises(ValueError, match="the same number of samples, one or more"):
+        batcher.submit(inputs, deadline=None, finish=lambda outputs: None)
+
+
+def test_the_timing_adds_up_and_names_the_batches(line: Line) -> None:
+    batcher, gate = line.batcher()
+    began = time.monotonic()
+    first = send(batcher, 0)
+    gate.entered()
+    job = send(batcher, *range(6))
+    time.sleep(0.02)
+    gate.let(3)
+    result(first)
+    result(job)
+    assert first.timing.batches == [1]
+    assert job.timing.batches == [4, 2]
+    assert job.timing.queue >= 0.02
+    total = job.timing.queue + job.timing.infer + job.timing.encode
+    assert 0.02 <= total <= time.monotonic() - began
+    for phase in ("queue", "infer", "encode"):
+        assert getattr(job.timing, phase) > 0
+        assert line.count("ganymede_phase_seconds_count", phase=phase) == 2
+
+
+def test_the_queue_s_gauges_show_samples_and_seconds(line: Line) -> None:
+    batcher, gate = line.batcher()
+    send(batcher, 0)
+    gate.entered()
+    send(batcher, *range(10))
+    assert line.count("ganymede_queue_samples") == 10
+    assert line.count("ganymede_queue_seconds") == 3
+
+
+def test_results_never_go_to_the_wrong_caller() -> None:
+    """Random jobs from many threads, some cancelled, on three executors: each result is its own job's, in order."""
+    crowd = Line(executors=3)
+    batcher, _ = crowd.batcher({1: 1, 5: 1}, run=lambda inputs: {"y": inputs["x"] * 2})
+    wrong: list[object] = []
+
+    def client(number: int) -> None:
+        draw = np.random.default_rng(number)
+        jobs = []
+        for turn in range(60):
+            values = number * 1e6 + turn * 1e3 + np.arange(draw.integers(1, 13))
+            job = send(batcher, *values)
+            if draw.random() < 0.2:
+                job.cancel()
+            jobs.append((job, values))
+            if draw.random() < 0.1:
+                time.sleep(0.001)
+        for job, values in jobs:
+            if not job.cancelled() and result(job) != (values * 2).tolist():
+                wrong.append(values)
+
+    threads = [Thread(target=client, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert crowd.count("ganymede_queue_samples") == 0
+    crowd.close()

@@ -1,0 +1,59 @@
+"""Problems as clients see them: RFC 9457 documents and headers."""
+
+import pytest
+
+from app.errors import (
+    DeadlineExceeded,
+    Draining,
+    InferenceFailed,
+    InvalidParameter,
+    NotAcceptable,
+    NotReady,
+    Overloaded,
+    Problem,
+    UnknownClass,
+    UnknownModel,
+)
+
+EVERY: list[tuple[Problem, int, str]] = [
+    (UnknownModel("a", ["b@1"]), 404, "There is no model 'a'; known: b@1."),
+    (UnknownModel("a", []), 404, "There is no model 'a'; known: none."),
+    (UnknownClass("cow", ["cat", "dog"], "b@1"), 404, "b@1 has no class 'cow'; known: cat, dog."),
+    (UnknownClass("cow", ["cat"]), 404, "No model has a class 'cow'; known: cat."),
+    (InvalidParameter([{"field": "n", "message": "at most 64"}]), 422, "n: at most 64"),
+    (NotAcceptable("text/html", ["image/png"]), 406, "Nothing here can be sent as 'text/html'; offered: image/png."),
+    (Overloaded("3 s of work wait.", 3), 429, "3 s of work wait."),
+    (DeadlineExceeded(1.5, 2), 429, "The deadline passed after 1.5 s in the queue; ask for fewer samples, "),
+    (NotReady("b@1 is still loading."), 503, "b@1 is still loading."),
+    (Draining(), 503, "This replica is shutting down; ask another one."),
+    (InferenceFailed("b@1"), 500, "b@1 failed while it computed this request; the server's log has the reason."),
+]
+
+
+@pytest.mark.parametrize(("problem", "status", "detail"), EVERY)
+def test_a_problem_is_an_rfc_9457_document(problem: Problem, status: int, detail: str) -> None:
+    document = problem.document()
+    assert document["type"].startswith("urn:ganymede:problem:")
+    assert document["status"] == problem.status == status
+    assert document["detail"].startswith(detail)
+    assert document["title"]
+
+
+def test_every_kind_of_problem_has_a_type_of_its_own() -> None:
+    types = {type(problem): problem.document()["type"] for problem, _, _ in EVERY}
+    assert set(types) == set(Problem.__subclasses__())
+    assert len(set(types.values())) == len(types)
+
+
+def test_extensions_are_members_of_the_document() -> None:
+    assert UnknownModel("a", ["b@1"]).document()["known"] == ["b@1"]
+    assert UnknownClass("cow", ["cat"]).document()["classes"] == ["cat"]
+    assert NotAcceptable("a/b", ["image/png"]).document()["offered"] == ["image/png"]
+    errors = [{"field": "n", "message": "at most 64"}]
+    assert InvalidParameter(errors).document()["errors"] == errors
+
+
+@pytest.mark.parametrize(("seconds", "header"), [(0, "1"), (0.2, "1"), (1, "1"), (1.01, "2"), (9.5, "10")])
+def test_retry_after_is_whole_seconds_rounded_up_and_at_least_one(seconds: float, header: str) -> None:
+    assert Overloaded("", seconds).headers == {"Retry-After": header}
+    assert DeadlineExceeded(1, seconds).headers == {"Retry-After": header}
