@@ -63,7 +63,8 @@ def _distances(network: Features, sets: Sets) -> list[contract.Metric]:
     drawn, reference, other = (_through(network.embed, pictures) for pictures in sets)
     on = f"on {network.reference}"
     protocol = (
-        f"{len(drawn):,} {sets.drawn.source} against {len(reference):,} of {sets.reference.source}; real: {len(other):,} of {sets.other.source}; "
+        f"{len(drawn):,} {sets.drawn.source} against {len(reference):,} of {sets.reference.source}; "
+        f"real: {len(other):,} of {sets.other.source}; "
         f"{on} at {network.seen(sets.drawn.images.shape[1])} px, scaled to mean square 1; k = {measures.K}; "
         f"kernel over {measures.SUBSETS} subsets of {min(measures.SUBSET, len(drawn)):,}"
     )

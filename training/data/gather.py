@@ -17,6 +17,8 @@ log = logging.getLogger("ganymede.data")
 
 CHUNK = 1024
 """Pictures in flight: enough to keep every core busy, little enough to hold in memory beside the result."""
+SILENT = 5
+"""Seconds between two lines of progress, so that a short load says nothing."""
 NAMED = 20
 """How many broken files an error lists."""
 
@@ -52,7 +54,7 @@ def gather(
                     kept.append(index)
             if len(broken) > max_broken * len(names):
                 raise DataError(_refusal(source, broken, len(names), max_broken))
-            if time.monotonic() - told > 5:
+            if time.monotonic() - told > SILENT:
                 told = time.monotonic()
                 log.info("%s: %s of %s pictures read", source, f"{chunk.stop:,}", f"{len(names):,}")
     if not kept:
