@@ -15,6 +15,9 @@ from app.errors import InvalidParameter
 from app.metrics import Metrics
 from app.settings import Settings
 
+MAX_BODY = 16 * 1024
+"""Bytes of a body of parameters."""
+
 Parameters = TypeVar("Parameters", bound=BaseModel)
 
 
@@ -37,7 +40,7 @@ async def parameters(request: Request, model: type[Parameters]) -> Parameters:
     """The query and, of a POST, the JSON body, checked as one `model`.
 
     Raises `InvalidParameter` naming each bad field with its range, a field given twice and an unknown one; 415 for a
-    body that isn't JSON by its content type.
+    body that isn't JSON by its content type, 413 for one that is too large.
     """
     given: dict[str, Any] = {}
     flaws = []
@@ -66,7 +69,11 @@ def _flaw(model: type[BaseModel], field: str, value: object) -> dict[str, str]:
 
 async def _body(request: Request) -> dict[str, Any]:
     """The members of the JSON object in the body; none if the body is empty."""
-    raw = await request.body()
+    raw = b""
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > MAX_BODY:
+            raise HTTPException(413, f"The body may hold {MAX_BODY} bytes; all parameters fit into a few hundred.")
     if not raw:
         return {}
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

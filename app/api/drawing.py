@@ -14,6 +14,7 @@ from app.api.schemas import Format, GenerateParameters
 from app.contract import Manifest
 from app.engine.model import LiveModel
 from app.errors import InvalidParameter, UnknownClass
+from app.latents import MAX_SEED
 from app.media import images
 from app.media.provenance import Recipe
 
@@ -104,9 +105,12 @@ class Drawing:
 def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: Format) -> Drawing:
     """The drawing that `asked` comes to with this model.
 
-    Raises `UnknownClass`, and `InvalidParameter` for a class that an unconditional model can't have or a sheet that
-    the format can't hold.
+    Raises `UnknownClass`, and `InvalidParameter` for a class that an unconditional model can't have, samples past the
+    largest index, or a sheet that the format can't hold.
     """
+    if asked.index + asked.n - 1 > MAX_SEED:
+        message = f"must be an integer from 0 to {MAX_SEED - asked.n + 1} where n is {asked.n}"
+        raise InvalidParameter([{"field": "index", "message": message}])
     drawing = Drawing(
         live=live,
         seed=seed,

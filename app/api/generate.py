@@ -24,9 +24,6 @@ from app.engine.model import LiveModel
 from app.errors import NotAcceptable, UnknownClass
 from app.settings import Settings
 
-MAX_BODY = 16 * 1024
-"""Bytes of a body. The parameters are a few hundred at most."""
-
 # Drawing latents costs 13 µs a sample: cheaper than a thread for a few, too long on the event loop for many.
 FEW = 16
 
@@ -62,7 +59,6 @@ def router(settings: Settings) -> APIRouter:
         response_class=Response,
         responses={**ANSWER, **openapi.problems(413, 415)},
         openapi_extra=openapi.query(limits) | openapi.body(limits),
-        max_body_size=MAX_BODY,
     )
     async def draw_samples(request: Request) -> Response:
         """Draw samples. Parameters come in the query, in a JSON body, or some in each.

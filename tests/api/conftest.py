@@ -1,0 +1,53 @@
+"""A client of the real application on the toy models, without sockets."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from app.main import create_app
+from app.settings import Settings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Starlette asks for httpx's successor; httpx does all that is needed here
+    from starlette.testclient import TestClient
+
+Serve = Callable[..., TestClient]
+
+
+@pytest.fixture(scope="session")
+def client(models_dir: Path) -> Iterator[TestClient]:
+    """A client of an app whose models are all ready. Shared: for tests that leave nothing behind."""
+    with ExitStack() as running:
+        yield start(running, Settings(models=models_dir, device="cpu", threads=2, encode_threads=2))
+
+
+@pytest.fixture
+def serve(models_dir: Path) -> Iterator[Serve]:
+    """Starts an app with settings of the test's own and returns its client, ready or not."""
+    with ExitStack() as running:
+
+        def serve(**settings: object) -> TestClient:
+            chosen = {"models": models_dir, "device": "cpu", "threads": 1, "encode_threads": 1} | settings
+            return start(running, Settings.model_validate(chosen))
+
+        yield serve
+
+
+def start(running: ExitStack, settings: Settings) -> TestClient:
+    """A client of a started app, once none of its models is loading any more."""
+    app = create_app(settings)
+    client = running.enter_context(TestClient(app, raise_server_exceptions=False))
+    end = time.monotonic() + 20
+    while any(entry.state == "loading" for entry in app.state.service.catalog.entries()):
+        assert time.monotonic() < end, "the models are still loading"
+        time.sleep(0.005)
+    return client
+
+
+def count(client: TestClient, name: str, **labels: str) -> float:
+    """A metric's value, 0 if it has none yet."""
+    return client.app.state.service.metrics.registry.get_sample_value(name, labels) or 0  # type: ignore[attr-defined]

@@ -1,0 +1,81 @@
+"""The documentation: complete, true to the server's limits, and readable without the internet."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app import contract
+from tests import toy
+from tests.api.conftest import Serve
+
+OPERATIONS = [
+    ("post", "/generate"),
+    ("get", "/generate"),
+    ("get", "/models"),
+    ("get", "/models/{reference}"),
+    ("get", "/models/{reference}/samples.png"),
+    ("get", "/models/{reference}/card"),
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("get", "/metrics"),
+]
+
+
+@pytest.fixture(scope="module")
+def openapi(client: TestClient) -> dict[str, Any]:
+    return client.get("/openapi.json").json()
+
+
+def test_every_route_is_described(openapi: dict[str, Any]) -> None:
+    described = [(method, path) for path, methods in openapi["paths"].items() for method in methods]
+    assert sorted(described) == sorted(OPERATIONS)
+    assert all(openapi["paths"][path][method]["description"] for method, path in described)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_the_example_of_every_route_works(serve: Serve, tmp_path: Path, method: str, path: str) -> None:
+    folder = toy.build(tmp_path, "cifar10")
+    for name in ("samples.png", "README.md"):
+        (folder / name).write_bytes(b"")
+    files = {each.name: contract.digest(each.read_bytes()) for each in folder.iterdir() if each.name != "model.json"}
+    toy.rewrite(folder, files=files)
+    client = serve(models=tmp_path)
+    operation = client.get("/openapi.json").json()["paths"][path][method]
+    query = {}
+    for parameter in operation.get("parameters", []):
+        example = parameter.get("example", parameter["schema"].get("examples", [None])[0])
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", example)
+        elif example is not None:
+            query[parameter["name"]] = example
+    assert client.request(method, path, params=query).status_code == 200
+    if "requestBody" in operation:
+        example = operation["requestBody"]["content"]["application/json"]["example"]
+        assert client.request(method, path, json=example).status_code == 200
+
+
+def test_generate_documents_its_formats_and_its_errors(openapi: dict[str, Any]) -> None:
+    responses = openapi["paths"]["/generate"]["get"]["responses"]
+    assert set(responses) == {"200", "304", "404", "406", "422", "429", "503"}
+    assert {"image/png", "image/jpeg", "image/webp", "application/json"} < set(responses["200"]["content"])
+    for status in ("404", "406", "422", "429", "503"):
+        assert list(responses[status]["content"]) == ["application/problem+json"]
+
+
+def test_the_limits_are_those_of_the_settings(serve: Serve) -> None:
+    document = serve(max_samples=7, request_timeout=3).get("/openapi.json").json()
+    schemas = {field["name"]: field["schema"] for field in document["paths"]["/generate"]["get"]["parameters"]}
+    assert (schemas["n"]["minimum"], schemas["n"]["maximum"]) == (1, 7)
+    assert schemas["timeout"]["maximum"] == 3
+
+
+def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(assets) == 3
+    for asset in assets:
+        assert asset.startswith("/")
+        assert client.get(asset).status_code == 200

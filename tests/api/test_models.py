@@ -1,0 +1,90 @@
+"""What is served, in which state, and where it comes from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from app import contract
+from tests import toy
+from tests.api.conftest import Serve
+
+SHEET = b"\x89PNG a sheet of samples"
+CARD = "# Toy — a card"
+
+
+@pytest.fixture
+def documented(serve: Serve, tmp_path: Path) -> Iterator[TestClient]:
+    """A client of `toy@1`, which has a sheet and a card, and `toy@2`, whose graph was altered."""
+    folder = toy.build(tmp_path, "toy")
+    (folder / "samples.png").write_bytes(SHEET)
+    (folder / "README.md").write_text(CARD, encoding="utf-8")
+    files = {path.name: contract.digest(path.read_bytes()) for path in folder.iterdir() if path.name != "model.json"}
+    toy.rewrite(folder, files=files, metrics=(contract.Metric(name="fid", value=9.5, floor=1.5, protocol="10k"),))
+    (toy.build(tmp_path, "toy", version=2) / "generator.onnx").write_bytes(b"altered")
+    return serve(models=tmp_path)
+
+
+def test_every_version_is_listed_with_its_state_and_reason(documented: TestClient) -> None:
+    altered, good = documented.get("/models").json()["models"]
+    assert (good["model"], good["state"], good["reason"]) == ("toy@1", "ready", None)
+    assert (altered["model"], altered["state"]) == ("toy@2", "failed")
+    assert "generator.onnx was altered: its SHA-256 is not the manifest's" in altered["reason"]
+
+
+def test_a_model_shows_what_it_is_and_where_it_comes_from(documented: TestClient) -> None:
+    shown = documented.get("/models/toy@1").json()
+    assert shown["classes"] == ["cat", "dog"]
+    assert shown["metrics"] == [{"name": "fid", "value": 9.5, "floor": 1.5, "protocol": "10k"}]
+    assert shown["training"]["recipe"] == "toy"
+    assert shown["licence"]["weights"] == "CC0-1.0"
+    assert [tensor["meaning"] for tensor in shown["graphs"]["generator"]["inputs"]] == ["latent", "label"]
+    assert shown["seconds_by_batch_size"]["1"] > 0
+    assert shown["runtime"].startswith("onnxruntime ")
+    assert "golden" not in shown
+
+
+def test_every_link_of_a_model_leads_somewhere(documented: TestClient) -> None:
+    links = documented.get("/models/toy@1").json()["links"]
+    assert set(links) == {"self", "generate", "samples", "card"}
+    assert {documented.get(link).status_code for link in links.values()} == {200}
+
+
+def test_a_bare_name_means_the_newest_version_that_is_ready(documented: TestClient) -> None:
+    assert documented.get("/models/toy").json()["model"] == "toy@1"
+    assert documented.get("/models/toy@2").json()["state"] == "failed"
+
+
+def test_the_sheet_and_the_card_are_sent_as_they_are(documented: TestClient) -> None:
+    sheet, card = documented.get("/models/toy/samples.png"), documented.get("/models/toy/card")
+    assert (sheet.content, sheet.headers["content-type"]) == (SHEET, "image/png")
+    assert (card.text, card.headers["content-type"]) == (CARD, "text/markdown; charset=utf-8")
+    again = documented.get("/models/toy/samples.png", headers={"if-none-match": sheet.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_sheet_that_was_altered_is_not_sent(documented: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "toy" / "1" / "samples.png").write_bytes(b"another")
+    answer = documented.get("/models/toy/samples.png")
+    assert answer.status_code == 503
+    assert "samples.png was altered" in answer.json()["detail"]
+
+
+def test_a_model_without_a_sheet_says_so(client: TestClient) -> None:
+    answer = client.get("/models/toy/samples.png")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "toy@2 comes without samples.png.")
+
+
+def test_files_of_a_model_that_failed_are_not_sent(documented: TestClient) -> None:
+    answer = documented.get("/models/toy@2/card")
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("toy@2 is failed: ")
+
+
+@pytest.mark.parametrize("reference", ["cow", "toy@9", "toy@", "@", "..%2f..%2fetc"])
+def test_an_unknown_model_lists_those_that_exist(client: TestClient, reference: str) -> None:
+    answer = client.get(f"/models/{reference}")
+    assert answer.status_code == 404
+    if "%" not in reference:
+        assert answer.json()["known"] == ["shapes@1", "toy@2", "toy@1"]
