@@ -1,7 +1,7 @@
 """The exponential moving average of a network's weights: what is previewed, measured and exported."""
 
 import copy
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,16 +9,16 @@ from torch import nn
 
 def average_of(network: nn.Module) -> nn.Module:
     """A frozen copy to average into, in evaluation mode."""
-    return cast(nn.Module, copy.deepcopy(network).eval().requires_grad_(False))
+    return copy.deepcopy(network).eval().requires_grad_(False)
 
 
 @torch.no_grad()
 def update(average: nn.Module, network: nn.Module, *, batch: int, seen: int, half_life: float) -> None:
     """Moves `average` towards `network` after a step of `batch` pictures, `seen` of them in all so far.
 
-    The half-life grows with the run up to `half_life` pictures, at 5 % of what was seen, so that a short run is averaged
-    from its start and does not ship its first weights (Karras et al. 2020, `ema_rampup`). Buffers that hold numbers, as
-    running statistics do, are averaged too; counters are copied.
+    The half-life grows with the run up to `half_life` pictures, at 5 % of what was seen, so that a short run is
+    averaged from its start and does not ship its first weights (Karras et al. 2020, `ema_rampup`). Buffers that hold
+    numbers, as running statistics do, are averaged too; counters are copied.
     """
     decay = 0.5 ** (batch / max(min(half_life, 0.05 * seen), 1e-8))
     state: dict[str, Any] = network.state_dict()

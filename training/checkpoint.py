@@ -31,7 +31,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The content of the file. `settings` is what `config.build` makes recipe and run of; `source` what networks need."""
+    """The content of the file: `config.build` reads `settings`, and the recipe makes its networks for `source`."""
 
     settings: dict[str, Any]
     source: dict[str, Any]
@@ -39,6 +39,8 @@ class Checkpoint:
     networks: dict[str, dict[str, Any]]
     averages: dict[str, dict[str, Any]]
     optimisers: dict[str, dict[str, Any]]
+    device: str = "CPU"
+    """The kind of device that it ran on, for the model card."""
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -64,4 +66,3 @@ def load(path: Path) -> Checkpoint:
         raise CheckpointError(f"there is no checkpoint {path}") from error
     except (OSError, RuntimeError, UnpicklingError, TypeError, EOFError) as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from error
-

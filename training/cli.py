@@ -1,20 +1,105 @@
 """The commands `ganymede train`, `evaluate` and `export`, and the words in which they fail."""
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
 
+from pydantic import Field
+from pydantic_settings import CliPositionalArg
+
+from app import contract
+from app.contract import ContractError
 from training import config, loop
+from training import evaluate as evaluation
+from training import export as exporting
 from training.checkpoint import CheckpointError
-from training.config import ConfigError
+from training.config import ConfigError, Count, Flags
 from training.data import DataError
+from training.export import ExportError
 from training.features import FeaturesError
+from training.sets import EvaluationError
+
+MISTAKES = (
+    CheckpointError,
+    ConfigError,
+    ContractError,
+    DataError,
+    EvaluationError,
+    ExportError,
+    FeaturesError,
+)
+"""What a user can get wrong: told in one line, without a traceback."""
+
+
+class Export(Flags):
+    """Write a run's generator as a model folder: its graph, manifest, golden samples, sample sheet and card."""
+
+    run: CliPositionalArg[Path] = Field(description="the folder that `ganymede train` wrote")
+    to: Path = Field(Path("models"), description="the folder of models")
+    name: str | None = Field(None, description="the model's name; default: the run folder's")
+    title: str | None = Field(None, description="the model's name for people")
+    version: int | None = Field(None, gt=0, description="default: the next free one")
+    weights: Literal["best", "last"] = Field("best", description="by the run's measure, or as the run ended")
+    data_licence: str = Field("not stated", description="licence and source of the training data, for the card")
+    weights_licence: str = Field("not stated", description="licence of the weights, for the card")
+
+
+class Evaluate(Flags):
+    """Measure a model folder against real pictures, and write the numbers into its manifest and card."""
+
+    model: CliPositionalArg[Path] = Field(description="a model folder, e.g. models/cifar10/1")
+    data: str = Field(description="the real pictures: as for `ganymede train`")
+    features: list[Path] = Field([], description="networks to measure distances on; may be given several times")
+    classifier: Path | None = Field(None, description="network that says which class a picture shows")
+    samples: Count = Field(10_000, gt=0, description="pictures on each side")
+    seed: int = Field(0, ge=0, description="of the drawn pictures")
 
 
 def train(arguments: list[str]) -> int:
     """Train a generator: `ganymede train RECIPE --data … --out …`."""
+    return _told(lambda: loop.train(config.parse(arguments)))
+
+
+def export(arguments: list[str]) -> int:
+    """Write a run as a model folder: `ganymede export RUN --to models`."""
+
+    def run() -> None:
+        flags = config.read(Export, arguments)
+        exporting.export(
+            flags.run,
+            flags.to,
+            name=flags.name or flags.run.resolve().name.lower(),
+            title=flags.title,
+            version=flags.version,
+            weights=flags.weights,
+            licence=contract.Licence(data=flags.data_licence, weights=flags.weights_licence),
+        )
+
+    return _told(run)
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Measure a model against real pictures: `ganymede evaluate models/NAME/1 --data … --features …`."""
+
+    def run() -> None:
+        flags = config.read(Evaluate, arguments)
+        metrics = evaluation.evaluate(
+            flags.model, flags.data, flags.features, flags.classifier, samples=flags.samples, seed=flags.seed
+        )
+        exporting.record(flags.model, metrics)
+        print(evaluation.table(metrics))
+
+    return _told(run)
+
+
+def _told(run: Callable[[], object]) -> int:
+    """Runs a command; 0, or 2 after telling what the user got wrong."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
-        loop.train(config.parse(arguments))
-    except (CheckpointError, ConfigError, DataError, FeaturesError) as error:
-        logging.getLogger("ganymede").error("ganymede train: %s", error)
+        run()
+    except MISTAKES as error:
+        logging.getLogger("ganymede").error("%s", error)
         return 2
     return 0

@@ -6,9 +6,9 @@ the recipe, and a flag beats it.
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, CliApp, PydanticBaseSettingsSource, SettingsConfigDict
 
 from training.recipes import Recipe, find, names
@@ -30,6 +30,12 @@ def _scaled(value: object, units: dict[str, int], example: str) -> object:
     return float(match[1]) * units[match[2]]
 
 
+def _power_of_two(value: int) -> int:
+    if value & (value - 1):
+        raise ValueError(f"{value} is not a power of two: the networks double and halve")
+    return value
+
+
 Count = Annotated[int, BeforeValidator(lambda value: _scaled(value, _COUNT, "200k or 2M"))]
 Seconds = Annotated[float, BeforeValidator(lambda value: _scaled(value, _SECONDS, "90s, 30m or 2h"))]
 
@@ -43,7 +49,9 @@ class RunSettings(BaseModel):
     out: Path = Field(description="the run's folder: checkpoints, log and sample sheets")
     images: Count = Field(1_000_000, gt=0, description="budget in pictures, e.g. 200k or 2M")
     time: Seconds | None = Field(None, gt=0, description="budget in time, e.g. 30m; whichever budget ends first")
-    size: int = Field(32, ge=8, description="pictures are brought to size×size")
+    size: Annotated[int, AfterValidator(_power_of_two)] = Field(
+        32, ge=8, le=1024, description="pictures are brought to size×size"
+    )
     channels: Literal[1, 3] = Field(3, description="1 for grey, 3 for RGB")
     mirror: bool = Field(False, description="also show pictures mirrored left to right")
     batch: int = Field(64, gt=1, description="pictures a step, over all processes")
@@ -72,10 +80,22 @@ class Flags(BaseSettings):
     model_config = SettingsConfigDict(cli_kebab_case=True, cli_implicit_flags=True, cli_hide_none_type=True)
 
     @classmethod
-    def settings_customise_sources(
+    def settings_customise_sources(  # type: ignore[override]
         cls, _settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_others: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
+
+
+Flagged = TypeVar("Flagged", bound=Flags)
+
+
+def read(flags: type[Flagged], arguments: list[str]) -> Flagged:
+    """The flags of `ganymede <name of the class>` as an object; ConfigError names each that is missing or wrong."""
+    flags.model_config["cli_prog_name"] = f"ganymede {flags.__name__.lower()}"
+    try:
+        return CliApp.run(flags, cli_args=arguments)
+    except ValidationError as error:
+        raise ConfigError(_flaws(error)) from error
 
 
 def parse(arguments: list[str]) -> dict[str, Any]:
@@ -95,12 +115,9 @@ def parse(arguments: list[str]) -> dict[str, Any]:
         name: (field.annotation, field) for model in (RunSettings, recipe) for name, field in model.model_fields.items()
     }
     fields["preset"] = (str, Field("cpu", description=f"a set of defaults, one of {known}"))
-    flags = create_model("Flags", __base__=Flags, __doc__=recipe.__doc__, **fields)
-    flags.model_config["cli_prog_name"] = f"ganymede train {arguments[0]}"
-    try:
-        parsed = CliApp.run(flags, cli_args=arguments[1:])
-    except ValidationError as error:
-        raise ConfigError(_flaws(error)) from error
+    parsed = read(
+        create_model(f"train {arguments[0]}", __base__=Flags, __doc__=recipe.__doc__, **fields), arguments[1:]
+    )
     given = {name: getattr(parsed, name) for name in parsed.model_fields_set}
     preset = given.pop("preset", "cpu")
     if preset not in recipe.presets:

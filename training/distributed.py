@@ -34,7 +34,7 @@ def average_(tensors: Iterable[Tensor]) -> None:
     flat = torch.cat([part.reshape(-1) for part in parts])
     distributed.all_reduce(flat)
     flat /= distributed.get_world_size()
-    for part, mean in zip(parts, flat.split([part.numel() for part in parts]), strict=True):
+    for part, mean in zip(parts, torch.split(flat, [part.numel() for part in parts]), strict=True):
         part.copy_(mean.view_as(part))
 
 

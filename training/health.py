@@ -37,7 +37,7 @@ def kernel_distance(real: Tensor, fake: Tensor, features: Features | None) -> fl
     def embed(x: Tensor) -> Tensor:
         if features is None:
             return F.adaptive_avg_pool2d(x.float(), 8).flatten(1)
-        return torch.cat([features.embed(part) for part in x.split(256)]).float()
+        return torch.cat([features.embed(part) for part in torch.split(x, 256)]).float()
 
     a, b = embed(real), embed(fake)
     scale, count = a.std(), min(len(a), len(b))

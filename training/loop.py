@@ -1,173 +1,21 @@
-"""The one loop: shows real pictures to a recipe's networks until the budget ends, and keeps what a run is.
-
-Everything is counted in real pictures seen, over all processes. What is random in a step is seeded by the run's seed
-and that count, and the sampler is a function of it too: a resumed run equals the unbroken one, bit for bit on the CPU
-while the budget is in pictures (a budget in time depends on the clock).
-"""
+"""The one loop: steps a run until its budget ends or it is told to stop, and tells and keeps how it goes."""
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
-from training import average, checkpoint, config, distributed
-from training.checkpoint import BEST, LAST, Checkpoint, CheckpointError, Progress
-from training.data import DataError, Pictures, Sampler, load
+from training import checkpoint, config, distributed
+from training.checkpoint import BEST, LAST, CheckpointError
 from training.journal import Journal, log, sheet, warnings
-from training.nets.blocks import finite_
-from training.recipes import Batch, Networks, Phase, Recipe, Source
+from training.run import Run, device_of
 
 MEASURED = 1000
 """Pictures in the fixed batch against which checkpoints are measured."""
-
-
-class Run:
-    """One training run, in memory: networks, averages, optimisers, data and counters."""
-
-    def __init__(self, values: dict[str, Any], rank: int = 0, world: int = 1) -> None:
-        self.values = values
-        self.recipe, self.settings = config.build(values)
-        self.rank, self.world = rank, world
-        self.device = torch.device(device_of(self.settings.device))
-        self.pictures = load(self.settings.data, size=self.settings.size, channels=self.settings.channels)
-        self._check(self.pictures)
-        self.source = source_of(self.recipe, self.pictures)
-        torch.manual_seed(self.settings.seed)
-        self.networks: Networks = {
-            name: network.to(self.device, memory_format=torch.channels_last)
-            for name, network in self.recipe.networks(self.source).items()
-        }
-        self.averages = {name: average.average_of(self.networks[name]) for name in self.recipe.averaged}
-        self.optimisers = {phase.name: self._optimiser(phase) for phase in self.recipe.phases()}
-        share = self.settings.batch // world
-        self.sampler = Sampler(len(self.pictures.images), self.settings.seed, rank, world)
-        self.share, self.batch = share, share * world
-        self.progress = Progress()
-
-    def _check(self, pictures: Pictures) -> None:
-        if self.settings.batch < self.world:
-            raise DataError(f"--batch {self.settings.batch} can't be shared by {self.world} processes")
-        pictures.require(self.settings.batch)
-        if self.recipe.conditional:
-            pictures.require_classes()
-
-    def _optimiser(self, phase: Phase) -> torch.optim.Adam:
-        trained = [p for name in phase.learns for p in self.networks[name].parameters() if p.requires_grad]
-        s = self.settings
-        return torch.optim.Adam(trained, lr=s.rate, betas=(float(s.beta1), float(s.beta2)), fused=True)
-
-    @property
-    def served(self) -> Networks:
-        """The networks, with the averages in the place of what they average."""
-        return {**self.networks, **self.averages}
-
-    @property
-    def done(self) -> float:
-        """The share of the budget that is used, in [0, 1]: of pictures or of time, whichever is further."""
-        s, p = self.settings, self.progress
-        return min(1.0, max(p.images / s.images, p.seconds / s.time if s.time else 0.0))
-
-    def fetch(self, indices: np.ndarray[Any, np.dtype[np.int64]], flipped: bool = False) -> Batch:
-        """The real pictures of those indices, as the recipe sees them."""
-        array = torch.from_numpy(np.ascontiguousarray(self.pictures.images[indices].transpose(0, 3, 1, 2)))
-        pictures = array.to(self.device).contiguous(memory_format=torch.channels_last).float().div(127.5).sub(1)
-        if flipped:
-            chosen = torch.rand(len(pictures), 1, 1, 1, device=self.device) < 0.5
-            pictures = torch.where(chosen, pictures.flip(3), pictures)
-        labels = self.pictures.labels
-        taken = None if labels is None else torch.from_numpy(labels[indices]).to(self.device)
-        return Batch(pictures, taken, self.progress.step, self.done)
-
-    def step(self) -> dict[str, Tensor]:
-        """One update of every phase; the losses by `phase/name` and the gradient norms by `phase/gradient`."""
-        torch.manual_seed(self._seed())
-        batch = self.fetch(self.sampler.indices(self.progress.images, self.share), self.settings.mirror)
-        told: dict[str, Tensor] = {}
-        for phase in self.recipe.phases():
-            for name, network in self.networks.items():
-                network.requires_grad_(name in phase.learns)
-            with autocast(self.device, self.settings.precision):
-                terms = self.recipe.terms(phase.name, self.networks, batch)
-            optimiser = self.optimisers[phase.name]
-            torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-            told |= {f"{phase.name}/{name}": term.detach() for name, term in terms.items()}
-            told[f"{phase.name}/gradient"] = self._follow(optimiser)
-        self.progress.step += 1
-        self.progress.images += self.batch
-        for name, kept in self.averages.items():
-            half_life = self.settings.average
-            average.update(
-                kept, self.networks[name], batch=self.batch, seen=self.progress.images, half_life=half_life
-            )
-        return told
-
-    def _seed(self) -> int:
-        """The seed of this step: what is random in it depends on nothing that came before."""
-        entropy = (self.settings.seed, self.rank, self.progress.images)
-        return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
-
-    def _follow(self, optimiser: torch.optim.Adam) -> Tensor:
-        """One optimiser step along the gradients averaged over the processes; their norm."""
-        late = (1 - self.done) / (1 - self.settings.decay_from)
-        gradients = []
-        for group in optimiser.param_groups:
-            group["lr"] = self.settings.rate * min(1.0, late)
-            gradients += [p.grad for p in group["params"] if p.grad is not None]
-        distributed.average_(gradients)
-        finite_(gradients)
-        optimiser.step()
-        norm = torch.nn.utils.get_total_norm(gradients)
-        optimiser.zero_grad(set_to_none=True)
-        return norm
-
-    @torch.no_grad()
-    def observe(self, ask: Callable[[Networks, Batch], Any], count: int) -> Any:
-        """What the recipe says of the served networks and the first `count` pictures, without leaving a trace."""
-        networks = self.served
-        modes = {name: network.training for name, network in networks.items()}
-        with torch.random.fork_rng(devices=[]), autocast(self.device, self.settings.precision):
-            for network in networks.values():
-                network.eval()
-            try:
-                order = np.random.Generator(np.random.Philox(key=[0, 0])).permutation(len(self.pictures.images))
-                return ask(networks, self.fetch(np.sort(order[:count])))
-            finally:
-                for name, network in networks.items():
-                    network.train(modes[name])
-
-    def checkpoint(self) -> Checkpoint:
-        """The run as it stands."""
-        return Checkpoint(
-            settings=config.flat(self.values["recipe"], self.recipe, self.settings),
-            source=asdict(self.source),
-            progress=asdict(self.progress),
-            networks={name: network.state_dict() for name, network in self.networks.items()},
-            averages={name: kept.state_dict() for name, kept in self.averages.items()},
-            optimisers={name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-        )
-
-    def restore(self, saved: Checkpoint) -> None:
-        """Goes on where `saved` stood; CheckpointError, with what differs, if it was another run."""
-        now = config.flat(self.values["recipe"], self.recipe, self.settings)
-        changed = config.differences(saved.settings, now)
-        if dict(saved.source) != asdict(self.source):
-            changed.append(f"the data: {saved.source} before, {asdict(self.source)} now")
-        if changed:
-            raise CheckpointError("this run was started otherwise: " + "; ".join(changed))
-        for name, network in self.networks.items():
-            network.load_state_dict(saved.networks[name])
-        for name, kept in self.averages.items():
-            kept.load_state_dict(saved.averages[name])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(saved.optimisers[name])
-        self.progress = Progress(**saved.progress)
 
 
 def train(values: dict[str, Any]) -> Path:
@@ -245,30 +93,12 @@ def crossed(images: int, batch: int, every: int) -> bool:
     return images // every > (images - batch) // every
 
 
-def device_of(setting: str) -> str:
-    """`auto` resolved to `cuda` where there is a GPU, else `cpu`."""
-    if setting != "auto":
-        return setting
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def source_of(recipe: Recipe, pictures: Pictures) -> Source:
-    """What the networks must know of the data; an unconditional recipe is not told of classes."""
-    size, channels = pictures.images.shape[1], pictures.images.shape[3]
-    return Source(size, channels, pictures.classes if recipe.conditional else ())
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """bfloat16 for the networks' arithmetic, or none; logits and losses are fp32 by the networks' own casts."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
     """The stop signals that came meanwhile: the first of a kind is kept for the loop, a second one ends the program."""
     caught: list[int] = []
     kinds = (signal.SIGINT, signal.SIGTERM)
-    before = {kind: signal.getsignal(kind) for kind in kinds}
+    before: dict[int, Any] = {kind: signal.getsignal(kind) for kind in kinds}
 
     def note(kind: int, _frame: object) -> None:
         caught.append(kind)

@@ -61,7 +61,9 @@ def collect(
 def _shape(manifest: contract.Manifest) -> tuple[int, int]:
     """The side and the channels of what is drawn; `EvaluationError` unless the graph is a native generator."""
     if "generate" not in manifest.tasks:
-        raise EvaluationError(f"{manifest.reference} generates nothing from a seed: its tasks are {manifest.tasks}")
+        raise EvaluationError(
+            f"{manifest.reference} generates nothing from a seed: its tasks are {', '.join(manifest.tasks)}"
+        )
     image = manifest.graphs["generator"].output("image")
     match image.shape:
         case (_, int(height), int(width), 1 | 3 as channels) if height == width and image.dtype == "uint8":

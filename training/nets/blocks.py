@@ -49,14 +49,15 @@ class ConditionalNorm(nn.Module):
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         gain, bias = self.gain(code)[:, :, None, None], self.bias(code)[:, :, None, None]
-        normal: Tensor = self.norm(x)
-        return normal * (1 + gain) + bias
+        moved: Tensor = self.norm(x) * (1 + gain) + bias
+        return moved
 
 
 class UpBlock(nn.Module):
-    """Residual block that doubles the size: [n, inputs, h, w] → [n, outputs, 2h, 2w] (after Brock et al. 2019, fig. 15).
+    """Residual block that doubles the size: [n, inputs, h, w] → [n, outputs, 2h, 2w] (Brock et al. 2019, fig. 15).
 
-    The first convolution stands before the upsampling: a quarter of the work, in training and in every served picture.
+    Unlike there, the first convolution stands before the upsampling: a quarter of the work, in training and in every
+    served picture.
     """
 
     def __init__(self, inputs: int, outputs: int, code: int) -> None:
@@ -68,7 +69,9 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         h = self.conv1(F.relu(self.norm1(x, code)))
         h = self.conv2(F.interpolate(F.relu(self.norm2(h, code)), scale_factor=2))
-        return h + F.interpolate(self.skip(x), scale_factor=2)
+        # Convolving with 1×1 before nearest upsampling gives the same values as after it, for a quarter of the work.
+        added: Tensor = h + F.interpolate(self.skip(x), scale_factor=2)
+        return added
 
 
 def stages(size: int, smallest: int = 4) -> int:
@@ -85,6 +88,6 @@ def parameters(module: nn.Module) -> int:
 
 
 def finite_(gradients: list[Tensor]) -> None:
-    """Replaces NaN and infinity in gradients, in place: one bad batch must not end a run of days (Karras et al. 2020)."""
+    """Replaces NaN and infinity in gradients, in place: one bad batch must not end a run of days."""
     for gradient in gradients:
         torch.nan_to_num_(gradient, nan=0.0, posinf=1e5, neginf=-1e5)

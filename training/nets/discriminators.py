@@ -3,6 +3,7 @@
 Every discriminator answers with `Scores`; what the numbers are pushed towards is the losses' affair.
 """
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from training.nets.blocks import Pair, spectral_conv, stages
 
 
 class Scores(NamedTuple):
-    """Logits, float32: `realness` [n, places], `match` [n, places] or, where k classes were asked about, [n, places, k].
+    """Logits, float32: `realness` [n, places], `match` [n, places], or [n, places, k] for k classes asked about.
 
     A place is where the discriminator judges from. `match` is None where no class was asked about.
     """
@@ -34,20 +35,26 @@ class Scores(NamedTuple):
 
 
 class Head(nn.Module):
-    """Two scores from a feature map x [n, channels, h, w]: realness, and the match with a class by projection."""
+    """Two scores from a feature map x [n, channels, h, w]: realness, and the match with a class by projection.
 
-    def __init__(self, channels: int, classes: int) -> None:
+    The scores are sums over the map or, with `mean`, means. Maps of a normalised network want the sum, since their
+    means are too small to win by; maps of a pre-trained one, whose values go into the tens, want the mean.
+    """
+
+    def __init__(self, channels: int, classes: int, *, mean: bool = False) -> None:
         super().__init__()
+        self.mean = mean
         self.realness = spectral_conv(channels, 1, 1)
         self.embedding = spectral_norm(nn.Embedding(classes, channels)) if classes else None
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Scores:
-        """Scores of one place: sums over the map, since a mean would leave spectrally normalised logits too small to win."""
-        realness = self.realness(x).float().sum((2, 3))
+        """Scores of one place."""
+        places = x.shape[2] * x.shape[3] if self.mean else 1
+        realness = self.realness(x).float().sum((2, 3)) / places
         if self.embedding is None or condition is None:
             return Scores(realness, None)
         asked = self.embedding(condition.unsqueeze(1)).float()  # [n, 1, channels] or [n, 1, k, channels]
-        seen = x.float().sum((2, 3))
+        seen = x.float().sum((2, 3)) / places
         return Scores(realness, torch.einsum("nc,n...c->n...", seen, asked))
 
 
@@ -61,7 +68,7 @@ class ConvolutionalDiscriminator(nn.Module):
         super().__init__()
         widths = [width * min(8, 2**level) for level in range(stages(size) + 1)]
         layers: list[nn.Module] = [spectral_conv(channels, width, 3), nn.LeakyReLU(0.1)]
-        for a, b in zip(widths, widths[1:], strict=False):
+        for a, b in itertools.pairwise(widths):
             layers += [spectral_conv(a, b, 4, stride=2), nn.LeakyReLU(0.1)]
         self.trunk = nn.Sequential(*layers)
         self.head = Head(widths[-1], classes)
@@ -93,14 +100,12 @@ class ProjectedDiscriminator(nn.Module):
             )
             for channels, shallow in zip(features.channels, (True, True, False, False), strict=True)
         )
-        self.heads = nn.ModuleList(Head(width, classes) for _ in features.channels)
+        self.heads = nn.ModuleList(Head(width, classes, mean=True) for _ in features.channels)
 
     def forward(self, pictures: Tensor | Pair) -> Scores:
         candidate, condition = pictures if isinstance(pictures, Pair) else (pictures, None)
         maps = self._features[0](candidate)
-        scores = [
-            head(trunk(x), condition) for trunk, head, x in zip(self.trunks, self.heads, maps, strict=True)
-        ]
+        scores = [head(trunk(x), condition) for trunk, head, x in zip(self.trunks, self.heads, maps, strict=True)]
         realness = torch.cat([score.realness for score in scores], dim=1)
         matches = [score.match for score in scores if score.match is not None]
         return Scores(realness, torch.cat(matches, dim=1) if matches else None)

@@ -1,5 +1,7 @@
 """Generators: from a latent, and a class where there are any, to a picture."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +20,7 @@ class ResidualGenerator(nn.Module):
         super().__init__()
         widths = [width * min(8, 2**level) for level in range(stages(size), -1, -1)]
         self.widest = widths[0]
+        self.classes = classes
         self.embedding = nn.Embedding(classes, 64) if classes else None
         if self.embedding is not None:
             # Small, as in BigGAN: with unit variance the class outweighs the latent from the first step on, and every
@@ -25,7 +28,7 @@ class ResidualGenerator(nn.Module):
             nn.init.normal_(self.embedding.weight, std=0.02)
         code = latent + (64 if classes else 0)
         self.first = nn.Linear(code, 16 * self.widest)
-        self.blocks = nn.ModuleList(UpBlock(a, b, code) for a, b in zip(widths, widths[1:], strict=False))
+        self.blocks = nn.ModuleList(UpBlock(a, b, code) for a, b in itertools.pairwise(widths))
         self.norm = ConditionalNorm(widths[-1], code)
         self.last = conv(widths[-1], channels, 3)
 

@@ -1,4 +1,4 @@
-"""The protocol of a recipe: one system of the lecture, in one file of this folder, which the loop runs without knowing it.
+"""The protocol of a recipe: one system of the lecture, in one file of this folder; the loop knows nothing else of it.
 
 A new system is a new file here and no edit elsewhere: `find` looks in this folder.
 """

@@ -18,6 +18,7 @@ from training import health, losses
 from training.augment import augment, ramp
 from training.nets.blocks import Pair
 from training.nets.discriminators import Scores
+from training.nets.generators import ResidualGenerator
 from training.recipes import Batch, Export, Networks, Panel, Source
 from training.recipes.gan import Gan
 
@@ -25,6 +26,13 @@ from training.recipes.gan import Gan
 def wrong_classes(right: Tensor, count: int) -> Tensor:
     """A class index for each of `right` [n], uniform over the `count - 1` others: it can't be right by chance."""
     return (right + torch.randint(1, count, right.shape, device=right.device)) % count
+
+
+def _classes(networks: Networks) -> int:
+    """How many classes the generator knows."""
+    generator = networks["generator"]
+    assert isinstance(generator, ResidualGenerator)
+    return generator.classes
 
 
 class Cgan(Gan):
@@ -48,7 +56,7 @@ class Cgan(Gan):
         generator, critic = networks["generator"], networks["critic"]
         assert batch.labels is not None
         chance = ramp(self.augment, batch.progress)
-        right, wrong = batch.labels, wrong_classes(batch.labels, generator.embedding.num_embeddings)
+        right, wrong = batch.labels, wrong_classes(batch.labels, _classes(networks))
         real = augment(batch.pictures, chance)
         fake = augment(generator(self._noise(batch), right), chance)
         if phase == "generator":
@@ -83,23 +91,22 @@ class Cgan(Gan):
         }
 
     def samples(self, networks: Networks, indices: range, like: Batch, label: int | None = None) -> Tensor:
-        generator = networks["generator"]
-        count, device = generator.embedding.num_embeddings, like.pictures.device
+        generator, device = networks["generator"], like.pictures.device
         noise = torch.from_numpy(latents.noise(0, indices, self.latent)).to(device)
-        drawn = latents.classes(0, indices, count) if label is None else np.full(len(indices), label)
+        drawn = latents.classes(0, indices, _classes(networks)) if label is None else np.full(len(indices), label)
         pictures: Tensor = generator(noise, torch.from_numpy(drawn).to(device))
         return pictures.float()
 
     def health(self, networks: Networks, batch: Batch) -> dict[str, float]:
         assert batch.labels is not None
         signs = super().health(networks, batch)
-        wrong = wrong_classes(batch.labels, networks["generator"].embedding.num_embeddings)
+        wrong = wrong_classes(batch.labels, _classes(networks))
         scores = networks["critic"](Pair(batch.pictures, torch.stack([batch.labels, wrong], dim=1)))
         return signs | {"match": health.discrimination(scores.asked(0).match, scores.asked(1).match)["accuracy"]}
 
     def preview(self, networks: Networks, batch: Batch) -> list[Panel]:
         """A row for each class, the same eight latents in every row."""
-        classes = range(min(networks["generator"].embedding.num_embeddings, 16))
+        classes = range(min(_classes(networks), 16))
         return [Panel(str(label), self.samples(networks, range(8), batch, label)) for label in classes]
 
     def exports(self, networks: Networks) -> list[Export]:

@@ -77,9 +77,7 @@ class Gan(Recipe):
     def _noise(self, batch: Batch) -> Tensor:
         return torch.randn(len(batch.pictures), self.latent, device=batch.pictures.device)
 
-    def _penalties(
-        self, score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, step: int
-    ) -> dict[str, Tensor]:
+    def _penalties(self, score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, step: int) -> dict[str, Tensor]:
         """R1 and R2, every `lazy` steps and that much heavier (Karras et al. 2020, appendix B)."""
         if step % self.lazy:
             return {}
@@ -116,9 +114,7 @@ class Gan(Recipe):
         latent = contract.Tensor(name="latent", meaning="latent", dtype="float32", shape=("n", self.latent))
         return [self._export(networks, (latent,), (torch.zeros(2, self.latent),))]
 
-    def _export(
-        self, networks: Networks, inputs: tuple[contract.Tensor, ...], example: tuple[Tensor, ...]
-    ) -> Export:
+    def _export(self, networks: Networks, inputs: tuple[contract.Tensor, ...], example: tuple[Tensor, ...]) -> Export:
         module = ToPictures(networks["generator"])
         with torch.no_grad():
             shape = ("n", *module(*example).shape[1:])

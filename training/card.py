@@ -1,0 +1,63 @@
+"""The model card: the manifest, told to people. A pure function of the manifest, so the two can't drift apart."""
+
+from app.contract import Manifest, Metric
+
+
+def render(manifest: Manifest) -> str:
+    """The card as Markdown."""
+    return (
+        "\n\n".join(filter(None, [_head(manifest), _numbers(manifest), _training(manifest), _limits(manifest)])) + "\n"
+    )
+
+
+def _head(manifest: Manifest) -> str:
+    lines = [f"# {manifest.title}", f"`{manifest.reference}` · {', '.join(manifest.tasks)}", "![samples](samples.png)"]
+    if manifest.classes:
+        lines.append(
+            f"Classes: {', '.join(manifest.classes)}. Each row of the picture is a class, each column a latent."
+        )
+    else:
+        lines.append("Unconditional. The picture shows samples 0 to 63 of seed 0, none chosen.")
+    first = manifest.classes[min(5, len(manifest.classes) - 1)] if manifest.classes else None
+    query = f"model={manifest.reference}" + (f"&class={first}" if first else "") + "&seed=42"
+    lines.append(f"```sh\ncurl 'http://localhost:8000/generate?{query}' -o picture.png\n```")
+    return "\n\n".join(lines)
+
+
+def _numbers(manifest: Manifest) -> str:
+    if not manifest.metrics:
+        return ""
+    rows = ["| measure | drawn | real against real |", "|---|---|---|", *map(_row, manifest.metrics)]
+    protocols = dict.fromkeys(metric.protocol for metric in manifest.metrics)
+    listed = "\n".join(f"* {protocol}" for protocol in protocols)
+    return "## Numbers\n\n" + "\n".join(rows) + "\n\nHow they were measured, with `ganymede evaluate`:\n\n" + listed
+
+
+def _row(metric: Metric) -> str:
+    floor = "" if metric.floor is None else f"{metric.floor:.4g}"
+    return f"| {metric.name} | {metric.value:.4g} | {floor} |"
+
+
+def _training(manifest: Manifest) -> str:
+    training = manifest.training
+    settings = ", ".join(f"{name} {value}" for name, value in sorted(training.settings.items()))
+    return "\n\n".join(
+        [
+            "## Training",
+            f"Recipe `{training.recipe}` on {training.data}: {training.images:,} real pictures seen in "
+            f"{training.seconds / 60:.0f} minutes on {training.device}, seed {training.seed}, exported "
+            f"{training.date} by code {training.revision}.",
+            f"Settings: {settings}.",
+        ]
+    )
+
+
+def _limits(manifest: Manifest) -> str:
+    return "\n\n".join(
+        [
+            "## Limits and licence",
+            "The pictures resemble the training set and inherit its biases and gaps. They are not photographs of "
+            "anything, and every one that the service sends is marked as made by a machine.",
+            f"Data: {manifest.licence.data}. Weights: {manifest.licence.weights}.",
+        ]
+    )
