@@ -100,7 +100,7 @@ class Metrics:
         )
         self._queue_seconds = Gauge(
             "ganymede_queue_seconds",
-            "Predicted seconds until the samples that wait are done.",
+            "Predicted seconds until device and encoders are done with the jobs accepted so far.",
             ["model"],
             registry=registry,
         )

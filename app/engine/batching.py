@@ -1,31 +1,24 @@
-"""The queue of one model and the batches cut from it: admission, deadlines, fairness. Knows neither ONNX nor HTTP."""
+"""The queue of one model and the batches cut from it: fair, and never waiting. Knows neither ONNX nor HTTP."""
 
 import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
+from app.engine.admission import Admission, Limits
 from app.engine.cost import Cost
 from app.engine.job import Arrays, Job
 from app.engine.rotation import Rotation
-from app.errors import DeadlineExceeded, Draining, InferenceFailed, Overloaded
+from app.errors import DeadlineExceeded, InferenceFailed
 from app.metrics import Drop, ModelMetrics, Release
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much may queue (`queue_seconds` of predicted work), and how long a batch may wait to fill, in seconds."""
-
-    queue_seconds: float
-    batch_wait: float = 0
 
 
 class Batcher:
@@ -51,14 +44,14 @@ class Batcher:
         self.run = run
         self.cost = cost
         self.metrics = metrics
+        self.encode = encode
         self._rotation = rotation
-        self._encode = encode
-        self._limits = limits
+        self._batch_wait = limits.batch_wait
         self._jobs: OrderedDict[Job[Any], None] = OrderedDict()
         """Jobs with samples that wait; the first one is served next."""
-        self._samples = 0
         self._since = 0.0
-        metrics.watch(lambda: self._samples, self.seconds)
+        self._door = door = Admission(model, cost, rotation, metrics, limits)
+        metrics.watch(lambda: door.waiting, door.seconds)
         rotation.join(self)
 
     def submit(self, inputs: Arrays, *, deadline: float | None, finish: Callable[[Arrays], T]) -> Job[T]:
@@ -74,41 +67,44 @@ class Batcher:
         samples = lengths.pop()
         job: Job[T] = Job(inputs, samples, deadline, finish, self._withdraw)
         with self._rotation.lock:
-            self._admit(job)
+            left = None if deadline is None else deadline - job.submitted
+            self._door.admit(samples, len(self._jobs), left)
             if not self._jobs:
                 self._since = job.submitted
             self._jobs[job] = None
-            self._samples += samples
+            self._door.waiting += samples
+            self._door.unfinished += samples
             self._rotation.enter(job, samples, partial(self.drop, job, "failed"))
-        job.add_done_callback(self._rotation.leave)
+        job.add_done_callback(partial(self._leave, samples))
         return job
 
     def seconds(self) -> float:
-        """Predicted seconds in which the device would work off this queue alone."""
-        return self.cost.queued(self._samples) / self._rotation.executors
+        """Predicted seconds of work in this queue."""
+        return self._door.seconds()
 
     def due(self, now: float) -> float:
         """When the next batch may leave: `now` or earlier means at once, infinity that nothing waits. Lock held."""
         if not self._jobs:
             return math.inf
-        if self._samples >= self.cost.useful or self._rotation.draining:
+        if self._door.waiting >= self.cost.useful or self._rotation.draining:
             return now
         # The window opens when the queue stops being empty; what a batch leaves over has waited already.
-        return self._since + self._limits.batch_wait
+        return self._since + self._batch_wait
 
     def take(self, now: float, executors: int) -> "Batch":
         """The next batch, a sample of each job in turn; jobs past their deadline leave the queue instead. Lock held.
 
         So many `executors` are idle and share what waits.
         """
-        wanted = self.cost.batch(self._samples, executors)
+        # Whoever waits for a batch to fill does not want it in pieces.
+        wanted = self.cost.batch(self._door.waiting, 1 if self._batch_wait else executors)
         riding: dict[Job[Any], int] = {}
         expired = []
         taken = 0
         while taken < wanted and self._jobs:
             job, _ = self._jobs.popitem(last=False)
             if job.deadline is not None and job.deadline <= now:
-                self._samples -= job.waiting
+                self._door.waiting -= job.waiting
                 expired.append((job, job.waiting))
                 continue
             riding[job] = riding.get(job, 0) + 1
@@ -116,9 +112,9 @@ class Batcher:
             job.waiting -= 1
             if job.waiting:
                 self._jobs[job] = None
-        self._samples -= taken
+        self._door.waiting -= taken
         parts = [(job, job.board(count, taken)) for job, count in riding.items()]
-        release: Release = "full" if taken >= self.cost.useful else "wait" if self._limits.batch_wait else "idle"
+        release: Release = "full" if taken >= self.cost.useful else "wait" if self._batch_wait else "idle"
         return Batch(self, parts, taken, release, expired)
 
     def drop(self, job: Job[Any], reason: Drop, error: Exception, *, lost: int = 0) -> None:
@@ -128,46 +124,20 @@ class Batcher:
         self.metrics.dropped[reason].inc(lost)
         job.fail(error)
 
-    def expire(self, job: Job[Any], lost: int) -> None:
-        """Ends a job whose deadline passed in the queue, where it had that many samples."""
-        self.drop(job, "deadline", DeadlineExceeded(time.monotonic() - job.submitted, self._backlog()), lost=lost)
+    def expire(self, expired: list[tuple[Job[Any], int]]) -> None:
+        """Ends jobs that left the queue past their deadline, each with how many samples."""
+        now, backlog = time.monotonic(), self._rotation.seconds()
+        for job, lost in expired:
+            self.drop(job, "deadline", DeadlineExceeded(now - job.submitted, backlog), lost=lost)
 
     def complete(self, job: Job[Any]) -> None:
         """Has the result of a job made of its outputs, which are all there, on the encode pool."""
-        self._encode.submit(job.finish, self._observe)
+        self.encode.submit(job.finish, self._observe)
 
-    def _admit(self, job: Job[Any]) -> None:
-        """Raises unless the job may queue. Lock held."""
-        if self._rotation.draining:
-            self.metrics.refused["draining"].inc()
-            raise Draining
-        queued, limit, backlog = self.seconds(), self._limits.queue_seconds, self._backlog()
-        if queued >= limit:
-            self.metrics.refused["queue"].inc()
-            raise Overloaded(f"{queued:.3g} s of work wait for {self.model}; the limit is {limit:.3g} s.", backlog)
-        # While nothing waits no prediction refuses a job: if it is wrong, only the next batch can put it right.
-        if job.deadline is None or not backlog:
-            return
-        left, needed = job.deadline - job.submitted, self._seconds_for(job.samples)
-        if needed > left:
-            self.metrics.refused["deadline"].inc()
-            raise Overloaded(f"{self.model} would take {needed:.3g} s; the deadline is in {left:.3g} s.", backlog)
-
-    def _backlog(self) -> float:
-        """Predicted seconds until everything that waits for the device now is done."""
-        return self.seconds() + self._rotation.seconds(self)
-
-    def _seconds_for(self, samples: int) -> float:
-        """Predicted seconds until a job of that many samples, queued now, would be done.
-
-        Jobs take turns by sample: of each job ahead at most as many are computed before this one is done. Models take
-        turns by batch: each of the others gets about as much time as this one, if it has that much work.
-        """
-        ahead = min(self._samples, samples * len(self._jobs))
-        executors = self._rotation.executors
-        alone = self.cost.seconds(self.cost.batch(samples, executors))
-        own = max(alone, self.cost.queued(ahead + samples) / executors)
-        return own + self._rotation.seconds(self, at_most=own)
+    def _leave(self, samples: int, job: Future[Any]) -> None:
+        with self._rotation.lock:
+            self._door.unfinished -= samples
+            self._rotation.leave(job)
 
     def _withdraw(self, job: Job[Any]) -> None:
         with self._rotation.lock:
@@ -179,10 +149,11 @@ class Batcher:
         if job not in self._jobs:
             return 0
         del self._jobs[job]
-        self._samples -= job.waiting
+        self._door.waiting -= job.waiting
         return job.waiting
 
-    def _observe(self, job: Job[Any]) -> None:
+    def _observe(self, job: Job[Any], seconds: float) -> None:
+        self._door.encoded(job.samples, seconds)
         self.metrics.queue.observe(job.timing.queue)
         self.metrics.infer.observe(job.timing.infer)
         self.metrics.encode.observe(job.timing.encode)
@@ -210,6 +181,11 @@ class Batch:
             return {name: value[rows] for name, value in job.inputs.items()}
         names = self.parts[0][0].inputs
         return {name: np.concatenate([job.inputs[name][rows] for job, rows in self.parts]) for name in names}
+
+    def expire(self) -> None:
+        """Ends the jobs whose deadline has passed; off this thread, since they may be thousands."""
+        if self.expired:
+            self.batcher.encode.submit(self.batcher.expire, self.expired)
 
     def deliver(self, outputs: Arrays) -> None:
         """Hands each job its rows; jobs that have all of theirs go on to be finished."""

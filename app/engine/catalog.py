@@ -10,7 +10,8 @@ from threading import Thread
 
 from app.contract import ContractError, Manifest, Task
 from app.engine import model, providers
-from app.engine.batching import Batch, Limits
+from app.engine.admission import Limits
+from app.engine.batching import Batch
 from app.engine.executor import Executors
 from app.engine.model import LiveModel
 from app.engine.rotation import Rotation
@@ -58,8 +59,9 @@ class Catalog:
         device = providers.device(settings.device)
         count = 1 if device.kind == "cuda" else settings.threads or providers.cores()
         self._rotation: Rotation[Batch] = Rotation(count)
-        self._encode = ThreadPoolExecutor(settings.encode_threads or providers.cores(), "ganymede-encode")
-        limits = Limits(settings.queue_seconds, settings.batch_wait_ms / 1000)
+        encoders = settings.encode_threads or providers.cores()
+        self._encode = ThreadPoolExecutor(encoders, "ganymede-encode")
+        limits = Limits(settings.queue_seconds, settings.batch_wait_ms / 1000, encoders)
         self._host = model.Host(device, self._rotation, self._encode, metrics, limits, settings.max_batch)
 
     def start(self) -> None:
@@ -171,7 +173,7 @@ class Catalog:
         try:
             live = model.load(entry.folder, self._host)
         except ContractError as error:
-            log.error("%s failed to load: %s", entry.reference, error)  # noqa: TRY400 - the message says it all
+            log.error("%s failed to load: %s", entry.reference, error)
             return replace(entry, state="failed", reason=str(error))
         except Exception as error:
             log.exception("%s failed to load.", entry.reference)

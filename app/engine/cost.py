@@ -12,7 +12,7 @@ USEFUL = 1.05
 """A batch size is as good as the best one if a sample in it costs at most 5 % more: larger ones only add delay."""
 
 FRESH = 0.1
-"""Weight of the newest batch in the pace: after a change of load, nine tenths of it are learnt in 22 batches."""
+"""Weight of the newest measurement in an average: nine tenths of a change are learnt in 22 of them."""
 
 OUTLIER = 4.0
 """A batch counts as at most this many times slower or faster than the pace, so that one hiccup shuts no door."""

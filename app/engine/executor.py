@@ -40,8 +40,7 @@ class Executors:
 def execute(batch: Batch) -> None:
     """Runs a batch on the calling thread. Whatever it raises ends the jobs of this batch, and nothing else."""
     batcher = batch.batcher
-    for job, lost in batch.expired:
-        batcher.expire(job, lost)
+    batch.expire()
     if not batch.parts:
         return
     batcher.metrics.batch_size.observe(batch.size)

@@ -100,19 +100,23 @@ class Job(Future[T]):
             self.timing.infer = self._lap()
         return complete
 
-    def finish(self, observe: Callable[["Job[T]"], None]) -> None:
-        """Makes the result of the outputs, which are complete; `observe` is called before anyone sees it."""
+    def finish(self, observe: Callable[["Job[T]", float], None]) -> None:
+        """Makes the result of the outputs, which are complete.
+
+        `observe` gets the job and the seconds that it took, waiting for a thread not counted, before anyone sees it.
+        """
         if not self._claim():
             return
         # Whoever reads the result keeps the job for its timing; the pixels need not stay as long.
         outputs, self._outputs = self._outputs, {}
+        began = time.monotonic()
         try:
             result = self._finish(outputs)
         except Exception as error:
             self.set_exception(error)
             return
         self.timing.encode = self._lap()
-        observe(self)
+        observe(self, time.monotonic() - began)
         self.set_result(result)
 
     def fail(self, error: Exception) -> None:

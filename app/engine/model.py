@@ -9,7 +9,8 @@ from typing import TypeVar
 from app import contract
 from app.contract import ContractError, Manifest
 from app.engine import warmup
-from app.engine.batching import Batch, Batcher, Limits
+from app.engine.admission import Limits
+from app.engine.batching import Batch, Batcher
 from app.engine.job import Arrays, Job
 from app.engine.providers import Device
 from app.engine.rotation import Rotation

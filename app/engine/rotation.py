@@ -13,7 +13,7 @@ B = TypeVar("B", covariant=True)
 
 
 class Queue(Protocol[B]):
-    """The queue of one model, as the rotation sees it. Its methods are called with the lock held."""
+    """The queue of one model, as the rotation sees it. `due` and `take` are called with the lock held."""
 
     def due(self, now: float) -> float:
         """When the next batch may leave: `now` or earlier means at once, infinity that nothing waits."""
@@ -53,9 +53,9 @@ class Rotation(Generic[B]):
         with self.lock:
             self._queues += (queue,)
 
-    def seconds(self, besides: Queue[B], at_most: float = math.inf) -> float:
-        """Predicted seconds of work in the other queues, at most so much of each."""
-        return sum(min(queue.seconds(), at_most) for queue in self._queues if queue is not besides)
+    def seconds(self, at_most: float = math.inf) -> float:
+        """Predicted seconds of work in all queues, counting at most so much of each. Needs no lock."""
+        return sum(min(queue.seconds(), at_most) for queue in self._queues)
 
     def enter(self, job: Future[Any], samples: int, abandon: Callable[[Exception], None]) -> None:
         """Counts a queued job as open and wakes as many idle executors as can share its samples. Lock held.
@@ -66,11 +66,10 @@ class Rotation(Generic[B]):
         self._work.notify(samples)
 
     def leave(self, job: Future[Any]) -> None:
-        """Counts a job as done."""
-        with self.lock:
-            self._open.pop(job, None)
-            if not self._open:
-                self._finished.notify_all()
+        """Counts a job as done. Lock held."""
+        self._open.pop(job, None)
+        if not self._open:
+            self._finished.notify_all()
 
     def take(self) -> B | None:
         """Waits for work and returns the next batch; None once the rotation is closed."""
