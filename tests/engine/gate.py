@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from app.engine.batching import Batch, Batcher, Limits
+from app.engine.admission import Limits
+from app.engine.batching import Batch, Batcher
 from app.engine.cost import Cost
 from app.engine.executor import Executors
 from app.engine.job import Arrays, Job
@@ -19,6 +20,8 @@ from app.metrics import Metrics
 
 PATIENCE = 10
 """Seconds after which a test that waits has failed."""
+
+ENCODERS = 2
 
 
 class Gate:
@@ -59,7 +62,7 @@ class Line:
     def __init__(self, executors: int = 1) -> None:
         self.metrics = Metrics()
         self.rotation: Rotation[Batch] = Rotation(executors)
-        self.encode = ThreadPoolExecutor(2, "ganymede-encode")
+        self.encode = ThreadPoolExecutor(ENCODERS, "ganymede-encode")
         self.executors = Executors(self.rotation, "test")
         self.gates: list[Gate] = []
 
@@ -78,7 +81,7 @@ class Line:
         cost = Cost(seconds or {1: 1, 4: 1})
         # The gate's own seconds say nothing about the cost that the test made up.
         cost.observe = lambda samples, seconds: None  # type: ignore[method-assign]
-        limits = Limits(queue_seconds, batch_wait)
+        limits = Limits(queue_seconds, batch_wait, ENCODERS)
         metrics = self.metrics.model(model)
         made = Batcher(model, run or gate.run, cost, self.rotation, self.encode, metrics, limits)
         return made, gate

@@ -1,12 +1,14 @@
 """Who is let in, who is sent away and told when to come back, and whose time runs out in the queue."""
 
 import time
+from threading import Event
 
 import pytest
 
 from app.engine.batching import Batcher
+from app.engine.job import Arrays
 from app.errors import DeadlineExceeded, Overloaded
-from tests.engine.gate import Gate, Line, result, send
+from tests.engine.gate import PATIENCE, Gate, Line, result, send, x
 
 
 def busy(line: Line, queue_seconds: float = 1000) -> tuple[Batcher, Gate]:
@@ -110,3 +112,32 @@ def test_a_job_that_expires_half_done_loses_only_the_rest(line: Line) -> None:
         result(late)
     assert gate.batches == [[0]]
     assert line.count("ganymede_dropped_samples_total", reason="deadline") == 2
+
+
+def test_when_the_encoders_are_slower_than_the_device_it_is_their_queue_that_is_bounded(line: Line) -> None:
+    batcher, gate = line.batcher({1: 0.0001}, queue_seconds=1)
+    gate.let(100)
+    held = Event()
+
+    def slow(outputs: Arrays) -> None:
+        time.sleep(0.1)
+
+    def hold(outputs: Arrays) -> None:
+        held.wait(PATIENCE)
+
+    result(batcher.submit(x(0), deadline=None, finish=slow))  # so 0.1 s a sample, on two threads
+    for value in range(20):
+        batcher.submit(x(value), deadline=None, finish=hold)
+    with pytest.raises(Overloaded, match=r"1(\.\d+)? s of work wait for toy@1; the limit is 1 s\.") as refused:
+        batcher.submit(x(20), deadline=None, finish=hold)
+    assert refused.value.headers["Retry-After"] in ("1", "2")
+    held.set()
+
+
+def test_the_time_to_encode_a_job_counts_towards_its_deadline(line: Line) -> None:
+    batcher, gate = line.batcher({1: 0.0001})
+    gate.let()
+    result(batcher.submit(x(0), deadline=None, finish=lambda outputs: time.sleep(0.1)))
+    send(batcher, 1)
+    with pytest.raises(Overloaded, match=r"toy@1 would take 1\.\d+ s; the deadline is in 1 s\."):
+        send(batcher, *range(10), deadline=time.monotonic() + 1)

@@ -1,7 +1,7 @@
 """How batches form: at once on an idle device, by load on a busy one, fairly always."""
 
 import time
-from threading import Thread, current_thread
+from threading import current_thread
 
 import numpy as np
 import pytest
@@ -211,32 +211,10 @@ def test_the_queue_s_gauges_show_samples_and_seconds(line: Line) -> None:
     assert line.count("ganymede_queue_seconds") == 3
 
 
-def test_results_never_go_to_the_wrong_caller() -> None:
-    """Random jobs from many threads, some cancelled, on three executors: each result is its own job's, in order."""
-    crowd = Line(executors=3)
-    batcher, _ = crowd.batcher({1: 1, 5: 1}, run=lambda inputs: {"y": inputs["x"] * 2})
-    wrong: list[object] = []
-
-    def client(number: int) -> None:
-        draw = np.random.default_rng(number)
-        jobs = []
-        for turn in range(60):
-            values = number * 1e6 + turn * 1e3 + np.arange(draw.integers(1, 13))
-            job = send(batcher, *values)
-            if draw.random() < 0.2:
-                job.cancel()
-            jobs.append((job, values))
-            if draw.random() < 0.1:
-                time.sleep(0.001)
-        for job, values in jobs:
-            if not job.cancelled() and result(job) != (values * 2).tolist():
-                wrong.append(values)
-
-    threads = [Thread(target=client, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-    assert crowd.count("ganymede_queue_samples") == 0
-    crowd.close()
+def test_whoever_waits_for_a_batch_to_fill_gets_it_in_one_piece(wide_line: Line) -> None:
+    batcher, gate = wide_line.batcher(batch_wait=60)
+    while wide_line.rotation.idle < 2:
+        time.sleep(0.001)
+    gate.let()
+    assert result(send(batcher, 0, 1, 2, 3)) == [0, 2, 4, 6]
+    assert gate.batches == [[0, 1, 2, 3]]
