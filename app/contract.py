@@ -207,8 +207,8 @@ class Manifest(Part):
 def processor() -> str:
     """This machine's processor: architecture, model, and the extensions that decide the width of its vectors.
 
-    Where it and the runtime are the exporter's, the golden samples must come out exactly. No two processors that
-    round differently share this string; two that round alike may differ in it, which only loosens the check.
+    Processors that share it are taken to round alike: where it and the runtime are the exporter's, the golden samples
+    must come out exactly. Two that differ in it may still round alike, which only loosens the check.
     """
     architecture = platform.machine()
     try:
