@@ -1,5 +1,7 @@
 """Whatever goes wrong, the answer is a problem document that says what was wrong, what was expected, what to do."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,8 @@ from starlette.testclient import TestClient
 
 from app.latents import MAX_SEED
 from tests import toy
-from tests.api.conftest import Serve
+from tests.api.conftest import Serve, count
+from tests.api.held import hold
 
 KNOWN = "known: model, class, n, seed, index, truncation, format, grid, timeout"
 
@@ -131,12 +134,18 @@ def test_a_method_that_a_route_does_not_have(client: TestClient) -> None:
     assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
-def test_a_full_queue_says_when_to_come_back(serve: Serve) -> None:
+def test_a_full_queue_says_when_to_come_back(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve(queue_seconds=1e-9)
-    batcher = client.app.state.service.catalog.get("toy").batcher
-    with batcher._rotation.lock:
-        batcher._samples = 1000  # no real queue stays full for as long as a request takes
-    answer = client.post("/generate?model=toy")
+    entered, go = hold(client, monkeypatch)
+    with ThreadPoolExecutor() as clients:
+        first = clients.submit(client.post, "/generate?model=toy")
+        assert entered.wait(10)
+        second = clients.submit(client.post, "/generate?model=toy")
+        while count(client, "ganymede_queue_samples", model="toy@2") == 0 and not second.done():
+            time.sleep(0.002)
+        answer = client.post("/generate?model=toy")
+        go.set()
+        assert first.result().status_code == 200
     assert "s of work wait for toy@2; the limit is 1e-09 s." in problem(answer, 429)["detail"]
     assert int(answer.headers["retry-after"]) >= 1
 
