@@ -19,37 +19,48 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
-    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
-    models: Path = Field(Path("models"), description="folder of model folders, <name>/<version>/")
+    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
+    models: Path = Field(default=Path("models"), description="folder of model folders, <name>/<version>/")
     default_model: str | None = Field(
-        None,
+        default=None,
         description="model of requests that name none, as name or name@version; default: the first that fits",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="where models run; auto takes a GPU when runtime and driver offer one"
+        default="auto", description="where models run; auto takes a GPU when runtime and driver offer one"
     )
     threads: int | None = Field(
-        None, ge=1, le=1024, description="executors on the CPU; default: the cores that affinity and cgroup quota allow"
+        default=None,
+        ge=1,
+        le=1024,
+        description="executors on the CPU; default: the cores that affinity and cgroup quota allow",
     )
-    max_batch: int = Field(32, ge=1, le=1024, description="largest batch that a device is given, in samples")
+    max_batch: int = Field(default=32, ge=1, le=1024, description="largest batch that a device is given, in samples")
     batch_wait_ms: float = Field(
-        0, ge=0, le=1000, description="milliseconds that an idle device waits for a batch to fill"
+        default=0, ge=0, le=1000, description="milliseconds that an idle device waits for a batch to fill"
     )
-    max_samples: int = Field(64, ge=1, le=4096, description="largest n of one request")
+    max_samples: int = Field(default=64, ge=1, le=4096, description="largest n of one request")
     queue_seconds: float = Field(
-        10, gt=0, le=3600, description="seconds of predicted work that may queue for a model before requests get a 429"
+        default=10,
+        gt=0,
+        le=3600,
+        description="seconds of predicted work that may queue for a model before requests get a 429",
     )
     request_timeout: float = Field(
-        30, gt=0, le=3600, description="seconds in which a request must be answered; queued samples expire with it"
+        default=30,
+        gt=0,
+        le=3600,
+        description="seconds in which a request must be answered; queued samples expire with it",
     )
     encode_threads: int | None = Field(
-        None, ge=1, le=1024, description="threads that encode pictures; default: as many as cores"
+        default=None, ge=1, le=1024, description="threads that encode pictures; default: as many as cores"
     )
     drain_seconds: float = Field(
-        30, ge=0, le=3600, description="seconds that accepted work may take to finish at shutdown"
+        default=30, ge=0, le=3600, description="seconds that accepted work may take to finish at shutdown"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe message logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least severe message logged"
+    )
 
     @field_validator("default_model")
     @classmethod
