@@ -11,6 +11,7 @@ from app.contract import ContractError, Manifest
 from app.engine import warmup
 from app.engine.admission import Limits
 from app.engine.batching import Batch, Batcher
+from app.engine.cost import Cost
 from app.engine.job import Arrays, Job
 from app.engine.providers import Device
 from app.engine.rotation import Rotation
@@ -63,17 +64,22 @@ class LiveModel:
         return self.batcher.submit(inputs, deadline=deadline, finish=finish)
 
 
-def load(folder: Path, host: Host) -> LiveModel:
-    """Reads, checks and warms the model of a folder, then lets it take traffic.
+def prove(folder: Path, device: Device, max_batch: int) -> tuple[Manifest, Session, Cost]:
+    """The model of a folder, which has shown on a device that it can be served; what its batches cost there.
 
-    Raises `ContractError`, which says what is wrong with the folder; nothing of a failed model stays behind.
+    Raises `ContractError`, which says what is wrong with the folder.
     """
     manifest = contract.check(folder)
     if "generate" not in manifest.tasks:
         raise ContractError(f"{manifest.reference} can {', '.join(manifest.tasks)}; this service can only generate")
     graph = manifest.graphs["generator"]
-    session = Session(contract.load(folder, manifest, graph.file), graph, host.device, host.max_batch)
-    cost = warmup.warm(session, manifest, host.device)
+    session = Session(contract.load(folder, manifest, graph.file), graph, device, max_batch)
+    return manifest, session, warmup.warm(session, manifest, device)
+
+
+def load(folder: Path, host: Host) -> LiveModel:
+    """Lets the model of a folder take traffic, once it is proven; `ContractError`, and nothing stays of it, if not."""
+    manifest, session, cost = prove(folder, host.device, host.max_batch)
     metrics = host.metrics.model(manifest.reference)
     batcher = Batcher(manifest.reference, session.run, cost, host.rotation, host.encode, metrics, host.limits)
     return LiveModel(manifest, folder, host.device, metrics, batcher)

@@ -4,9 +4,9 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from app.engine import model
 from app.engine.catalog import Catalog
 from app.errors import Draining, InvalidParameter, NotReady, UnknownClass, UnknownModel
 from app.metrics import Metrics
@@ -70,8 +70,6 @@ def test_before_the_start_nothing_is_ready(settings: Settings) -> None:
 
 def test_while_models_load_requests_are_told_so(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = threading.Event()
-    from app.engine import model
-
     load = model.load
     monkeypatch.setattr(model, "load", lambda folder, host: held.wait(5) and load(folder, host))
     catalog = Catalog(Settings(models=models_dir, device="cpu"), Metrics())
@@ -179,18 +177,19 @@ def test_metrics_show_the_state_of_every_model_and_what_ready_ones_are(tmp_path:
 
 
 def test_close_finishes_accepted_work_refuses_more_and_ends_every_thread(models_dir: Path) -> None:
+    before = set(threading.enumerate())
     with serving(models_dir) as catalog:
-        model = catalog.get("toy")
-        jobs = [model.submit(model.manifest.inputs(s, range(9)), deadline=None, finish=np.shape) for s in range(20)]
+        live = catalog.get("toy")
+        jobs = [live.submit(live.manifest.inputs(s, range(9)), deadline=None, finish=len) for s in range(20)]
         catalog.close(10)
         assert all(job.done() for job in jobs)
         assert catalog.reason == "the service is shutting down"
         with pytest.raises(Draining):
             catalog.get("toy")
         with pytest.raises(Draining):
-            model.submit(model.manifest.inputs(0, range(1)), deadline=None, finish=np.shape)
+            live.submit(live.manifest.inputs(0, range(1)), deadline=None, finish=len)
         catalog.close(10)
     end = time.monotonic() + 5
-    while left := [thread.name for thread in threading.enumerate() if thread.name.startswith("ganymede")]:
+    while left := set(threading.enumerate()) - before:
         assert time.monotonic() < end, left
         time.sleep(0.005)
