@@ -6,7 +6,7 @@ import time
 import pytest
 
 from app.errors import Draining
-from tests.engine.gate import Line, result, send
+from tests.engine.gate import Line, result, send, x
 
 
 def drain(line: Line, seconds: float) -> threading.Thread:
@@ -42,6 +42,21 @@ def test_what_outlasts_the_drain_fails(line: Line) -> None:
         with pytest.raises(Draining):
             result(job)
     assert line.count("ganymede_dropped_samples_total", reason="failed") == 2
+
+
+def test_what_outlasted_the_drain_is_not_finished_afterwards(line: Line, caplog: pytest.LogCaptureFixture) -> None:
+    batcher, gate = line.batcher()
+    finished: list[object] = []
+    job = batcher.submit(x(0), deadline=None, finish=finished.append)
+    gate.entered()
+    line.rotation.drain(0.01)
+    gate.let()
+    line.executors.close(10)
+    line.encode.shutdown()
+    with pytest.raises(Draining):
+        result(job)
+    assert finished == []
+    assert caplog.records == []
 
 
 def test_a_drain_with_nothing_to_do_ends_at_once(line: Line) -> None:
