@@ -7,7 +7,6 @@ that needs it, so that the others, and `--help`, work without.
 import argparse
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from pydantic_settings import SettingsConfigDict
 
 from app import contract
 from app.contract import ContractError
-from app.metrics import Metrics
 from app.settings import Settings, explain
 
 GROUP = "ganymede.commands"
@@ -130,8 +128,6 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     from app.engine import model, providers
-    from app.engine.batching import Limits
-    from app.engine.rotation import Rotation
 
     folders = arguments.folders or _folders(settings.models)
     if not folders:
@@ -141,18 +137,16 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     except providers.DeviceUnavailable as error:
         return _failed(str(error), 2)
     broken = 0
-    with ThreadPoolExecutor(1) as encode:
-        host = model.Host(device, Rotation(1), encode, Metrics(), Limits(settings.queue_seconds), settings.max_batch)
-        for folder in folders:
-            try:
-                manifest = model.load(folder.resolve(), host).manifest
-            except Exception as error:  # whatever it is, the service would refuse this model and serve the others
-                broken += 1
-                reason = str(error) if isinstance(error, ContractError) else repr(error)
-                print(f"{_reference(folder):24} broken: {reason}")
-            else:
-                golden = f"{len(manifest.golden)} golden samples drawn right on {device.kind}"
-                print(f"{manifest.reference:24} ok: files unaltered, {golden}")
+    for folder in folders:
+        try:
+            manifest, *_ = model.prove(folder.resolve(), device, settings.max_batch)
+        except Exception as error:  # whatever it is, the service would refuse this model and serve the others
+            broken += 1
+            reason = str(error) if isinstance(error, ContractError) else repr(error)
+            print(f"{_reference(folder):24} broken: {reason}")
+        else:
+            golden = f"{len(manifest.golden)} golden samples drawn right on {device.kind}"
+            print(f"{manifest.reference:24} ok: files unaltered, {golden}")
     return 1 if broken else 0
 
 
