@@ -36,6 +36,7 @@ def _power_of_two(value: int) -> int:
     return value
 
 
+PowerOfTwo = Annotated[int, AfterValidator(_power_of_two)]
 Count = Annotated[int, BeforeValidator(lambda value: _scaled(value, _COUNT, "200k or 2M"))]
 Seconds = Annotated[float, BeforeValidator(lambda value: _scaled(value, _SECONDS, "90s, 30m or 2h"))]
 
@@ -49,9 +50,7 @@ class RunSettings(BaseModel):
     out: Path = Field(description="the run's folder: checkpoints, log and sample sheets")
     images: Count = Field(1_000_000, gt=0, description="budget in pictures, e.g. 200k or 2M")
     time: Seconds | None = Field(None, gt=0, description="budget in time, e.g. 30m; whichever budget ends first")
-    size: Annotated[int, AfterValidator(_power_of_two)] = Field(
-        32, ge=8, le=1024, description="pictures are brought to size×size"
-    )
+    size: PowerOfTwo = Field(32, ge=8, le=1024, description="pictures are brought to size×size")
     channels: Literal[1, 3] = Field(3, description="1 for grey, 3 for RGB")
     mirror: bool = Field(False, description="also show pictures mirrored left to right")
     batch: int = Field(64, gt=1, description="pictures a step, over all processes")

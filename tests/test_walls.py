@@ -1,0 +1,19 @@
+"""The walls of the house: who may import whom, held by import-linter and by a look at what a server really loads."""
+
+import subprocess
+import sys
+
+from importlinter.cli import lint_imports
+
+
+def test_the_floors_and_the_wall_between_service_and_training_hold() -> None:
+    assert lint_imports(no_cache=True) == 0
+
+
+def test_a_running_service_has_loaded_no_torch_and_nothing_of_training() -> None:
+    code = (
+        "import sys; from app.main import create_app; from app.settings import Settings; create_app(Settings());"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'torch', 'training', 'onnx', 'sklearn'}))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

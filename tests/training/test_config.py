@@ -1,0 +1,35 @@
+"""Flags, presets, and the sentences that bad ones get."""
+
+import pytest
+
+from tests.training import runs
+from training.config import ConfigError
+
+
+def test_a_flag_beats_the_preset_and_the_preset_the_default() -> None:
+    recipe, settings = runs.parse("cgan", "--data", "digits", "--out", "r", "--preset", "smoke", "--width", "24")
+    assert (recipe.width, recipe.latent, settings.size, settings.rate) == (24, 32, 16, 2e-4)
+
+
+def test_counts_and_times_are_written_as_people_write_them() -> None:
+    _, settings = runs.parse("gan", "--data", "digits", "--out", "r", "--images", "1.5M", "--time", "90m")
+    assert (settings.images, settings.time) == (1_500_000, 5400)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name a recipe first, one of cgan, gan"),
+        (["dcgan"], "no recipe 'dcgan': there are cgan, gan"),
+        (["gan", "--data", "digits"], "--out: Field required"),
+        (["gan", "--data", "d", "--out", "r", "--preset", "huge"], "has no preset 'huge': there are smoke, cpu, gpu"),
+        (["gan", "--data", "d", "--out", "r", "--images", "lots"], "'lots' can't be read: write it like 200k or 2M"),
+        (["gan", "--data", "d", "--out", "r", "--time", "5x"], "'5x' can't be read: write it like 90s, 30m or 2h"),
+        (["gan", "--data", "d", "--out", "r", "--size", "48"], "--size: Value error, 48 is not a power of two"),
+        (["gan", "--data", "d", "--out", "r", "--augment", "2"], "--augment: Input should be less than or equal to 1"),
+    ],
+)
+def test_bad_flags_get_a_sentence(arguments: list[str], said: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        runs.parse(*arguments)
+    assert said in str(told.value)

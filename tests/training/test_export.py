@@ -1,0 +1,115 @@
+"""From weights to a folder that the service serves: the one path through the whole house, on real digits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from starlette.testclient import TestClient
+
+from app import contract
+from app.main import create_app
+from app.settings import Settings
+from tests.training import runs
+from training import cli, export
+from training.export import ExportError
+from training.nets.edges import ToPictures
+
+LICENCE = contract.Licence(data="BSD, scikit-learn", weights="MIT")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A conditional model of digits, hardly trained."""
+    root = tmp_path_factory.mktemp("house")
+    run = runs.train("cgan", root / "run")
+    return export.export(run, root / "models", name="digits", licence=LICENCE)
+
+
+def test_the_folder_is_complete_and_checked(folder: Path) -> None:
+    manifest = contract.check(folder)
+    assert {path.name for path in folder.iterdir()} == {"model.json", "generator.onnx", "samples.png", "README.md"}
+    assert manifest.reference == "digits@1"
+    assert manifest.classes == tuple("0123456789")
+    assert manifest.training.recipe == "cgan"
+    assert manifest.training.images == 640
+    assert len(manifest.golden) == 4
+
+
+@pytest.mark.parametrize("name", ["gan", "cgan"])
+def test_every_recipe_exports_what_the_service_serves(name: str, tmp_path: Path) -> None:
+    run = runs.train(name, tmp_path / "run", images=64)
+    export.export(run, tmp_path / "models", name=name, licence=LICENCE)
+    with TestClient(create_app(Settings(models=tmp_path / "models", device="cpu"))) as client:
+        while client.get("/readyz").status_code != 200:
+            assert not [m for m in client.get("/models").json()["models"] if m["state"] == "failed"]
+        answer = client.post("/generate", params={"model": name, "seed": 1})
+    assert answer.status_code == 200
+    assert answer.content.startswith(b"\x89PNG")
+
+
+def test_the_graph_holds_no_batch_statistics_and_no_dropout(folder: Path) -> None:
+    import onnx
+
+    graph = onnx.load(folder / "generator.onnx").graph
+    assert not [node for node in graph.node if node.op_type == "Dropout"]
+    for node in graph.node:
+        if node.op_type == "BatchNormalization":
+            assert not [a for a in node.attribute if a.name == "training_mode" and a.i]
+
+
+def test_pixels_are_rounded_half_to_even_and_clamped() -> None:
+    class Constant(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    values = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0]).view(1, 1, 1, 5)
+    assert ToPictures(Constant())(values).flatten().tolist() == [0, 0, 128, 255, 255]
+
+
+def test_a_graph_that_does_not_answer_as_torch_is_refused_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.train("gan", tmp_path / "run", images=64)
+    forward = ToPictures.forward
+
+    def drifting(self: ToPictures, *inputs: torch.Tensor) -> torch.Tensor:
+        pictures = forward(self, *inputs)
+        return pictures if torch.compiler.is_exporting() else 255 - pictures
+
+    monkeypatch.setattr(ToPictures, "forward", drifting)
+    with pytest.raises(ExportError, match="at batch 1 the graph's image differs from torch by up to"):
+        export.export(run, tmp_path / "models", name="bad", licence=LICENCE)
+    assert not list((tmp_path / "models").rglob("*.onnx"))
+
+
+def test_a_version_is_never_overwritten_and_the_next_one_is_free(folder: Path) -> None:
+    run, models = folder.parents[2] / "run", folder.parents[1]
+    with pytest.raises(ExportError, match="a version is never overwritten"):
+        export.export(run, models, name="digits", version=1, licence=LICENCE)
+    assert export.export(run, models, name="digits", licence=LICENCE).name == "2"
+
+
+def test_measured_numbers_stand_in_manifest_and_card(folder: Path) -> None:
+    metric = contract.Metric(name="class accuracy", value=0.5, floor=0.9, protocol="100 pictures, seed 0")
+    export.record(folder, [metric])
+    export.record(folder, [metric.model_copy(update={"value": 0.6})])
+    assert [m.value for m in contract.check(folder).metrics] == [0.6]
+    assert "| class accuracy | 0.6 | 0.9 |" in (folder / "README.md").read_text()
+
+
+def test_golden_samples_are_what_the_graph_draws(folder: Path) -> None:
+    from training import runtime
+
+    manifest = contract.read(folder)
+    session = runtime.load(contract.load(folder, manifest, "generator.onnx"))
+    for golden in manifest.golden:
+        (drawn,) = session.run(["image"], manifest.inputs(golden.seed, range(1), golden.label))
+        assert np.array_equal(drawn[0], golden.array())
+
+
+def test_the_command_says_what_is_wrong_in_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert cli.export([str(tmp_path / "none"), "--to", str(tmp_path)]) == 2
+    assert "there is no checkpoint" in caplog.text
+    assert cli.train(["gan", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "r")]) == 2
+    assert "nowhere doesn't exist" in caplog.text

@@ -1,0 +1,208 @@
+"""The loop's promises: exact resumption, budgets, saving when stopped, several processes that train one model."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.training import runs
+from training import average, checkpoint, journal, loop
+from training.checkpoint import BEST, LAST, CheckpointError
+from training.data import DataError
+
+STATES = ("networks", "averages", "optimisers", "progress")
+
+
+def weights(folder: Path, name: str = LAST) -> dict[str, Any]:
+    saved = vars(checkpoint.load(folder / name))
+    return {key: saved[key] for key in STATES}
+
+
+def assert_same(a: Any, b: Any, where: str = "") -> None:
+    """Equal bit for bit, whatever is nested in whatever."""
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            if key not in ("seconds",):
+                assert_same(a[key], b[key], f"{where}/{key}")
+    elif isinstance(a, list | tuple):
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}/{i}")
+    else:
+        assert a == b, where
+
+
+class Interrupted(Exception):  # noqa: N818
+    """Stands for whatever ends a run."""
+
+
+@pytest.mark.parametrize("recipe", ["gan", "cgan"])
+def test_a_run_stopped_and_resumed_equals_the_unbroken_one_bit_for_bit(
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = {"status_every": 100, "sheet_every": 200, "augment": 0.5, "r1": 0.1, "lazy": 3, "mirror": True}
+    unbroken = runs.train(recipe, tmp_path / "unbroken", **often)
+    step = loop.Run.step
+    steps = 0
+
+    def stopping(run: loop.Run) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 8:
+            signal.raise_signal(signal.SIGTERM)
+        return step(run)
+
+    monkeypatch.setattr(loop.Run, "step", stopping)
+    broken = runs.train(recipe, tmp_path / "broken", **often)
+    assert checkpoint.load(broken / LAST).progress["images"] == 8 * 32
+    runs.train(recipe, tmp_path / "broken", **often, resume=True)
+    assert_same(weights(unbroken), weights(broken))
+    assert_same(weights(unbroken, BEST), weights(broken, BEST))
+
+
+def test_resuming_with_other_settings_is_refused_with_a_list_of_what_differs(tmp_path: Path) -> None:
+    folder = runs.train("cgan", tmp_path / "run")
+    with pytest.raises(CheckpointError) as refusal:
+        runs.train("cgan", folder, rate=1e-3, width=16, resume=True)
+    assert "rate: 0.0002 before, 0.001 now" in str(refusal.value)
+    assert "width: 8 before, 16 now" in str(refusal.value)
+    assert "images" not in str(refusal.value)
+
+
+def test_what_does_not_change_the_weights_may_change_on_resumption(tmp_path: Path) -> None:
+    folder = runs.train("gan", tmp_path / "run")
+    runs.train("gan", folder, resume=True, status_every=50)
+
+
+def test_a_second_run_does_not_overwrite_the_first(tmp_path: Path) -> None:
+    folder = runs.train("gan", tmp_path / "run")
+    with pytest.raises(CheckpointError, match="holds a run already: go on with --resume"):
+        runs.train("gan", folder)
+
+
+def test_resuming_where_there_is_no_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        runs.train("gan", tmp_path / "none", resume=True)
+
+
+def test_a_cut_checkpoint_is_named_and_not_half_read(tmp_path: Path) -> None:
+    folder = runs.train("gan", tmp_path / "run")
+    data = (folder / LAST).read_bytes()
+    (folder / LAST).write_bytes(data[: len(data) // 2])
+    with pytest.raises(CheckpointError, match=r"last\.pt is not a whole checkpoint"):
+        runs.train("gan", folder, resume=True)
+
+
+def test_saving_leaves_the_old_checkpoint_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = runs.train("gan", tmp_path / "run")
+    before = (folder / LAST).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(folder / LAST, checkpoint.load(folder / LAST))
+    assert (folder / LAST).read_bytes() == before
+
+
+def test_the_learning_rate_holds_and_then_falls_to_nothing_at_the_end_of_the_budget(tmp_path: Path) -> None:
+    run = runs.run("gan", tmp_path, images=320, decay_from=0.5)
+    rates = []
+    while run.done < 1:
+        run.step()
+        rates.append(run.optimisers["generator"].param_groups[0]["lr"])
+    assert rates[:5] == [2e-4] * 5
+    assert rates[5:] == sorted(rates[5:], reverse=True)
+    assert 0 < rates[-1] <= 2e-4 * 0.21
+    assert run.done == 1
+
+
+def test_a_budget_in_time_ends_the_run_too(tmp_path: Path) -> None:
+    began = time.monotonic()
+    folder = runs.train("gan", tmp_path / "run", images=10_000_000, time=1.5)
+    assert time.monotonic() - began < 30
+    assert checkpoint.load(folder / LAST).progress["seconds"] >= 1.5
+
+
+def test_the_log_the_sheet_and_both_checkpoints_are_there_at_the_end(tmp_path: Path) -> None:
+    folder = runs.train("cgan", tmp_path / "run", status_every=320)
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    told = set().union(*lines)
+    assert {"images", "rate", "accuracy", "gap", "diversity", "match", "critic/gradient", "generator/gradient"} <= told
+    assert "kernel distance on 8-px pictures" in told
+    assert (folder / "sheet-000000640.png").exists()
+    assert (folder / BEST).exists()
+    assert (folder / LAST).exists()
+
+
+def test_a_terminated_run_saves_and_says_so(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-c", "import sys; from training.cli import train; sys.exit(train(sys.argv[1:]))"]
+    flags = ["gan", "--data", "digits", "--preset", "smoke", "--images", "100M", "--width", "8", "--threads", "1", "--status-every", "320"]
+    process = subprocess.Popen([*command, *flags, "--out", str(out)], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while "img/s" not in (line := process.stderr.readline()):
+        assert line, "the run ended before its first status"
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "stopped after" in said
+    assert checkpoint.load(out / LAST).progress["images"] > 0
+
+
+def test_two_processes_train_one_model_and_the_first_one_keeps_it(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    flags = ["cgan", "--data", "digits", "--preset", "smoke", "--images", "320", "--batch", "32", "--width", "8", "--latent", "8", "--threads", "1"]
+    code = "import sys; from training.cli import train; sys.exit(train(sys.argv[1:]))"
+    script = tmp_path / "train.py"
+    script.write_text(code)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run([*torchrun, str(script), *flags, "--out", str(out)], check=True, capture_output=True, timeout=120)
+    assert checkpoint.load(out / LAST).progress["images"] == 320
+
+
+def test_the_average_starts_with_the_run_and_copies_counters() -> None:
+    network = torch.nn.BatchNorm1d(2)
+    kept = average.average_of(network)
+    with torch.no_grad():
+        network.weight += 1
+        network.num_batches_tracked += 7
+    average.update(kept, network, batch=64, seen=64, half_life=50_000)
+    assert kept.weight.tolist() == pytest.approx([2, 2], abs=1e-4)
+    assert kept.num_batches_tracked == 7
+    with torch.no_grad():
+        network.weight += 1
+    average.update(kept, network, batch=100, seen=2000, half_life=100)
+    assert kept.weight.tolist() == pytest.approx([2.5, 2.5], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"diversity": 0.1}, "collapsing"),
+        ({"accuracy": 0.99}, "tells everything apart"),
+        ({"critic/tell": float("nan")}, "not finite"),
+    ],
+)
+def test_a_run_in_trouble_is_told(values: dict[str, float], said: str) -> None:
+    assert said in " ".join(journal.warnings(values))
+
+
+def test_a_healthy_run_is_not_warned_of() -> None:
+    assert journal.warnings({"diversity": 0.9, "accuracy": 0.8, "critic/tell": 1.2}) == []
+
+
+def test_more_pictures_in_a_batch_than_there_are_is_an_error_before_the_first_step(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="fewer than a batch of 5000"):
+        runs.train("gan", tmp_path / "run", batch=5000)
+    assert not (tmp_path / "run").exists()
