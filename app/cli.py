@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 
 from pydantic import ValidationError
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import CliApp, SettingsConfigDict
 
 from app import contract
 from app.contract import ContractError
@@ -64,7 +64,7 @@ def serve(argv: list[str]) -> int:
     from app.main import create_app
 
     try:
-        settings = Flags(_cli_parse_args=argv)
+        settings = CliApp.run(Flags, argv)
         app = create_app(settings)
     except ValidationError as error:
         return _failed(explain(error), 2)

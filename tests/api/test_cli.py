@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from pydantic_settings import CliApp
 
 from app import cli, contract
 from tests import toy
@@ -98,7 +99,7 @@ def test_every_setting_is_a_flag_of_serve(ganymede: Ganymede) -> None:
 def test_a_flag_wins_over_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANYMEDE_MAX_BATCH", "4")
     monkeypatch.setenv("GANYMEDE_MAX_SAMPLES", "5")
-    flags = cli.Flags(_cli_parse_args=["--max-batch", "8"])
+    flags = CliApp.run(cli.Flags, ["--max-batch", "8"])
     assert (flags.max_batch, flags.max_samples) == (8, 5)
 
 

@@ -27,7 +27,7 @@ class Process:
         command = [sys.executable, "-c", "import sys; from app.cli import main; sys.exit(main())", "serve"]
         environment = {**os.environ, "GANYMEDE_MODELS": str(models), "GANYMEDE_DEVICE": "cpu"}
         with log.open("wb") as out:
-            self.process = subprocess.Popen([*command, *flags], env=environment, stderr=out)  # noqa: S603 (our own)
+            self.process = subprocess.Popen([*command, *flags], env=environment, stderr=out)
         self.log = log
         self.port = int(self.line(r"running on http://127\.0\.0\.1:(\d+)"))
 
@@ -108,6 +108,6 @@ def test_an_idle_server_stops_at_once_and_cleanly(server: Process) -> None:
 def test_a_port_that_is_taken_is_an_error(server: Process, models_dir: Path) -> None:
     command = [sys.executable, "-c", "import sys; from app.cli import main; sys.exit(main())", "serve"]
     flags = ["--port", str(server.port), "--models", str(models_dir), "--device", "cpu"]
-    second = subprocess.run([*command, *flags], capture_output=True, timeout=PATIENCE, check=False)  # noqa: S603
+    second = subprocess.run([*command, *flags], capture_output=True, timeout=PATIENCE, check=False)
     assert second.returncode != 0
     assert b"address already in use" in second.stderr
