@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from app import contract
-from training import card, features, measures
+from training import features, measures
 from training.data import Pictures
 from training.features import Features
 from training.sets import EvaluationError, Sets, collect
 
 BATCH = 250
-CARD = "README.md"
 
 
 def evaluate(
@@ -57,17 +56,6 @@ def table(metrics: Sequence[contract.Metric]) -> str:
         floor = "" if metric.floor is None else f"{metric.floor:.4g}"
         lines.append(f"{metric.name:{width}}  {metric.value:>9.4g}  {floor:>9}".rstrip())
     return "\n".join([*lines, "", *dict.fromkeys(metric.protocol for metric in metrics)])
-
-
-def record(folder: Path, metrics: Sequence[contract.Metric]) -> None:
-    """Writes the metrics into the folder's manifest, in the place of those of the same name, and into its card."""
-    manifest = contract.read(folder)
-    fresh = {metric.name: metric for metric in metrics}
-    kept = [fresh.pop(metric.name, metric) for metric in manifest.metrics]
-    manifest = manifest.model_copy(update={"metrics": (*kept, *fresh.values())})
-    text = card.render(manifest).encode()
-    (folder / CARD).write_bytes(text)
-    contract.write(folder, manifest.model_copy(update={"files": manifest.files | {CARD: contract.digest(text)}}))
 
 
 def _distances(network: Features, sets: Sets) -> list[contract.Metric]:

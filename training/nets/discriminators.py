@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from training.features import Features
@@ -37,25 +38,21 @@ class Scores(NamedTuple):
 class Head(nn.Module):
     """Two scores from a feature map x [n, channels, h, w]: realness, and the match with a class by projection.
 
-    The scores are sums over the map or, with `mean`, means. Maps of a normalised network want the sum, since their
-    means are too small to win by; maps of a pre-trained one, whose values go into the tens, want the mean.
+    Both are sums over the map: means of spectrally normalised values would be too small to win by.
     """
 
-    def __init__(self, channels: int, classes: int, *, mean: bool = False) -> None:
+    def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
-        self.mean = mean
         self.realness = spectral_conv(channels, 1, 1)
         self.embedding = spectral_norm(nn.Embedding(classes, channels)) if classes else None
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Scores:
         """Scores of one place."""
-        places = x.shape[2] * x.shape[3] if self.mean else 1
-        realness = self.realness(x).float().sum((2, 3)) / places
+        realness = self.realness(x).float().sum((2, 3))
         if self.embedding is None or condition is None:
             return Scores(realness, None)
         asked = self.embedding(condition.unsqueeze(1)).float()  # [n, 1, channels] or [n, 1, k, channels]
-        seen = x.float().sum((2, 3)) / places
-        return Scores(realness, torch.einsum("nc,n...c->n...", seen, asked))
+        return Scores(realness, torch.einsum("nc,n...c->n...", x.float().sum((2, 3)), asked))
 
 
 class ConvolutionalDiscriminator(nn.Module):
@@ -83,12 +80,16 @@ class ProjectedDiscriminator(nn.Module):
     """Small trained heads on the stages of a frozen, pre-trained network (Projected GAN, Sauer et al. 2021).
 
     pictures [n, 1 or 3, size, size] in [-1, 1] → `Scores` [n, stages]. The frozen network is not a part of the
-    module's parameters or state: a checkpoint names it, and does not hold it.
+    module's parameters or state: a checkpoint names it, and does not hold it. Each stage is brought to unit scale: the
+    raw maps of SqueezeNet go into the hundreds, and so steep a discriminator teaches noise.
     """
+
+    scales: Tensor
 
     def __init__(self, features: Features, *, width: int = 64, classes: int = 0) -> None:
         super().__init__()
         self._features = [features]  # in a list, so that torch does not register it
+        self.register_buffer("scales", _scales(features))
         self.trunks = nn.ModuleList(
             nn.Sequential(
                 # The two shallow maps are large and see little: strides save most of the time there. The deep ones
@@ -100,12 +101,23 @@ class ProjectedDiscriminator(nn.Module):
             )
             for channels, shallow in zip(features.channels, (True, True, False, False), strict=True)
         )
-        self.heads = nn.ModuleList(Head(width, classes, mean=True) for _ in features.channels)
+        self.heads = nn.ModuleList(Head(width, classes) for _ in features.channels)
 
     def forward(self, pictures: Tensor | Pair) -> Scores:
         candidate, condition = pictures if isinstance(pictures, Pair) else (pictures, None)
         maps = self._features[0](candidate)
-        scores = [head(trunk(x), condition) for trunk, head, x in zip(self.trunks, self.heads, maps, strict=True)]
+        scores = [
+            head(trunk(x / scale), condition)
+            for trunk, head, x, scale in zip(self.trunks, self.heads, maps, self.scales, strict=True)
+        ]
         realness = torch.cat([score.realness for score in scores], dim=1)
         matches = [score.match for score in scores if score.match is not None]
         return Scores(realness, torch.cat(matches, dim=1) if matches else None)
+
+
+@torch.no_grad()
+def _scales(features: Features) -> Tensor:
+    """The root mean square of each stage on smooth noise, [stages]: within half of that on photographs."""
+    smooth = torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)) / 2
+    maps = features(F.interpolate(smooth, size=32, mode="bilinear"))
+    return torch.stack([x.square().mean().sqrt() for x in maps])
