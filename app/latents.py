@@ -34,7 +34,7 @@ def classes(seed: int, indices: range, count: int) -> Ints:
 
 
 def truncate(latents: Floats, truncation: float) -> Floats:
-    """Latents drawn towards the prior's mean: 1 leaves them, 0 gives the mean (Karras et al. 2019, appendix B, in z)."""
+    """Latents drawn towards the mean: 1 leaves them, 0 gives the mean itself (Karras et al. 2019, app. B, but in z)."""
     return latents if truncation == 1 else (latents * np.float32(truncation)).astype(np.float32)
 
 

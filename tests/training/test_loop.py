@@ -148,8 +148,8 @@ def test_the_log_the_sheet_and_both_checkpoints_are_there_at_the_end(tmp_path: P
 def test_a_terminated_run_saves_and_says_so(tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-c", "import sys; from training.cli import train; sys.exit(train(sys.argv[1:]))"]
-    flags = ["gan", "--data", "digits", "--preset", "smoke", "--images", "100M", "--width", "8", "--threads", "1", "--status-every", "320"]
-    process = subprocess.Popen([*command, *flags, "--out", str(out)], stderr=subprocess.PIPE, text=True)
+    flags = "gan --data digits --preset smoke --images 100M --width 8 --threads 1 --status-every 320"
+    process = subprocess.Popen([*command, *flags.split(), "--out", str(out)], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     while "img/s" not in (line := process.stderr.readline()):
         assert line, "the run ended before its first status"
@@ -162,12 +162,14 @@ def test_a_terminated_run_saves_and_says_so(tmp_path: Path) -> None:
 
 def test_two_processes_train_one_model_and_the_first_one_keeps_it(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    flags = ["cgan", "--data", "digits", "--preset", "smoke", "--images", "320", "--batch", "32", "--width", "8", "--latent", "8", "--threads", "1"]
+    flags = "cgan --data digits --preset smoke --images 320 --batch 32 --width 8 --latent 8 --threads 1"
     code = "import sys; from training.cli import train; sys.exit(train(sys.argv[1:]))"
     script = tmp_path / "train.py"
     script.write_text(code)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run([*torchrun, str(script), *flags, "--out", str(out)], check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        [*torchrun, str(script), *flags.split(), "--out", str(out)], check=True, capture_output=True, timeout=120
+    )
     assert checkpoint.load(out / LAST).progress["images"] == 320
 
 
