@@ -47,7 +47,7 @@ def _train(run: Run, folder: Path, stopped: list[int]) -> None:
     s, p = run.settings, run.progress
     main = run.rank == 0
     journal = Journal(folder) if main else None
-    started, before = time.monotonic() - p.seconds, p.seconds
+    started, before = time.monotonic() - p.seconds, (p.seconds, run.done)
     saved = shown = time.monotonic()
     images = p.images
     asked_to_stop = False
@@ -65,7 +65,9 @@ def _train(run: Run, folder: Path, stopped: list[int]) -> None:
             images, shown = p.images, now
             values = {name: float(value) for name, value in told.items()}
             values |= run.observe(run.recipe.health, 64)
-            journal.status(p.images, values, rate=rate, left=(p.seconds - before) * (1 / max(run.done, 1e-9) - 1))
+            journal.status(
+                p.images, values, rate=rate, left=(p.seconds - before[0]) * (1 - run.done) / (run.done - before[1])
+            )
             for warning in warnings(values):
                 log.warning(warning)
 

@@ -1,0 +1,12 @@
+"""`python -m training`, for `torchrun -m training`: the commands that `ganymede` also has."""
+
+import sys
+
+from training import cli
+
+COMMANDS = {"train": cli.train, "evaluate": cli.evaluate, "export": cli.export}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        sys.exit(f"usage: python -m training {{{'|'.join(COMMANDS)}}} …")
+    sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))
