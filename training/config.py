@@ -37,6 +37,8 @@ def _power_of_two(value: int) -> int:
 
 
 PowerOfTwo = Annotated[int, AfterValidator(_power_of_two)]
+# A flag's value comes as text, which no literal number equals.
+Channels = Annotated[Literal[1, 3], BeforeValidator(lambda value: int(value) if value in ("1", "3") else value)]
 Count = Annotated[int, BeforeValidator(lambda value: _scaled(value, _COUNT, "200k or 2M"))]
 Seconds = Annotated[float, BeforeValidator(lambda value: _scaled(value, _SECONDS, "90s, 30m or 2h"))]
 
@@ -51,7 +53,7 @@ class RunSettings(BaseModel):
     images: Count = Field(1_000_000, gt=0, description="budget in pictures, e.g. 200k or 2M")
     time: Seconds | None = Field(None, gt=0, description="budget in time, e.g. 30m; whichever budget ends first")
     size: PowerOfTwo = Field(32, ge=8, le=1024, description="pictures are brought to size×size")
-    channels: Literal[1, 3] = Field(3, description="1 for grey, 3 for RGB")
+    channels: Channels = Field(3, description="1 for grey, 3 for RGB")
     mirror: bool = Field(False, description="also show pictures mirrored left to right")
     batch: int = Field(64, gt=1, description="pictures a step, over all processes")
     rate: float = Field(2e-4, gt=0, description="Adam's learning rate")

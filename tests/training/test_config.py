@@ -11,6 +11,13 @@ def test_a_flag_beats_the_preset_and_the_preset_the_default() -> None:
     assert (recipe.width, recipe.latent, settings.size, settings.rate) == (24, 32, 16, 2e-4)
 
 
+def test_channels_are_one_or_three() -> None:
+    _, settings = runs.parse("gan", "--data", "digits", "--out", "r", "--channels", "1")
+    assert settings.channels == 1
+    with pytest.raises(ConfigError, match="--channels: Input should be 1 or 3"):
+        runs.parse("gan", "--data", "digits", "--out", "r", "--channels", "2")
+
+
 def test_counts_and_times_are_written_as_people_write_them() -> None:
     _, settings = runs.parse("gan", "--data", "digits", "--out", "r", "--images", "1.5M", "--time", "90m")
     assert (settings.images, settings.time) == (1_500_000, 5400)
