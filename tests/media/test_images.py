@@ -29,6 +29,24 @@ def test_png_keeps_every_pixel_of_grey_rgb_and_rgba(channels: int) -> None:
     np.testing.assert_array_equal(pixels_of(images.encode(drawn, "png", RECIPE)), drawn)
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 70), (70, 1), (300, 200)])
+def test_png_is_whole_at_any_size(height: int, width: int) -> None:
+    drawn = picture(3, height, width)
+    data = images.encode(drawn, "png", RECIPE)
+    np.testing.assert_array_equal(pixels_of(data), drawn)
+    with Image.open(BytesIO(data)) as opened:
+        opened.verify()
+
+
+def test_png_is_about_as_small_as_pillows() -> None:
+    rows, columns = np.mgrid[0:64, 0:64]
+    grain = np.random.default_rng(0).normal(0, 4, (64, 64, 3))
+    drawn = (128 + 60 * np.sin((rows + columns) / 9)[:, :, None] + grain).astype(np.uint8)
+    pillows = BytesIO()
+    Image.fromarray(drawn).save(pillows, "PNG", compress_level=1)
+    assert len(images.encode(drawn, "png", RECIPE)) < 1.2 * len(pillows.getvalue()) + 1500  # the recipe
+
+
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_webp_is_lossless(channels: int) -> None:
     drawn = picture(channels)
