@@ -17,11 +17,11 @@ ARG RUNTIME=cpu
 WORKDIR /build
 # pip stays outside the environment, so that the last stage gets none.
 RUN python -m venv --without-pip "$VIRTUAL_ENV"
-COPY pyproject.toml .
+COPY pyproject.toml constraints.txt ./
 RUN case "$RUNTIME" in cpu|gpu) ;; *) echo "RUNTIME is cpu or gpu, not $RUNTIME" >&2; exit 1 ;; esac \
  && python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 print(*project['dependencies'], *project['optional-dependencies']['$RUNTIME'], sep='\n')" > requirements.txt \
- && /usr/local/bin/pip --python "$VIRTUAL_ENV/bin/python" install --no-cache-dir -r requirements.txt
+ && /usr/local/bin/pip --python "$VIRTUAL_ENV/bin/python" install --no-cache-dir -r requirements.txt -c constraints.txt
 
 
 # What changes often, in small layers.

@@ -2,8 +2,9 @@
 PYTHON ?= python3
 RUNTIME := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 ARGS ?=
+PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test lint bench clean
+.PHONY: serve test lint bench lock clean
 
 serve: .venv-serve/installed  ## start the service on the shipped models; ARGS='--port 9000' adds flags
 	.venv-serve/bin/ganymede serve $(ARGS)
@@ -20,15 +21,21 @@ lint: .venv/installed  ## format, lint, types and walls
 bench: .venv/installed  ## measure the service beside plain FastAPI and the machine's limit
 	.venv/bin/python -m bench $(ARGS)
 
-clean:
-	rm -rf .venv .venv-serve
+lock:  ## write constraints.txt anew, after a change of pyproject.toml
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/pip install --quiet --disable-pip-version-check --editable '.[cpu,train,dev]'
+	{ head -1 constraints.txt; build/lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > build/constraints.txt
+	mv build/constraints.txt constraints.txt
 
-.venv-serve/installed: pyproject.toml
+clean:
+	rm -rf .venv .venv-serve build
+
+.venv-serve/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-serve
-	.venv-serve/bin/pip install --quiet --disable-pip-version-check --editable '.[$(RUNTIME)]'
+	.venv-serve/bin/pip install $(PIP_FLAGS) --editable '.[$(RUNTIME)]'
 	touch $@
 
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[$(RUNTIME),train,dev]'
+	.venv/bin/pip install $(PIP_FLAGS) --editable '.[$(RUNTIME),train,dev]'
 	touch $@

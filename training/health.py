@@ -27,6 +27,13 @@ def diversity(real: Tensor, fake: Tensor) -> float:
     return float(generated / expected)
 
 
+def centred(pictures: Tensor, labels: Tensor) -> Tensor:
+    """Pictures [n, c, h, w] less the mean of their class, so that `diversity` sees what differs within classes."""
+    onehot = F.one_hot(labels).to(pictures.dtype)
+    means = torch.einsum("nk,nchw->kchw", onehot, pictures) / onehot.sum(0).clamp(min=1)[:, None, None, None]
+    return pictures - means[labels]
+
+
 def kernel_distance(real: Tensor, fake: Tensor, features: Features | None) -> float:
     """Squared maximum mean discrepancy with KID's cubic kernel (Bińkowski et al. 2018), unbiased; 0 is equal.
 

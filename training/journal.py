@@ -50,6 +50,8 @@ def warnings(values: dict[str, float]) -> list[str]:
     said = []
     if values.get("diversity", 1) < 0.3:
         said.append("the samples hardly differ from each other: the generator is collapsing")
+    if values.get("within classes", 1) < 0.3:
+        said.append("the samples of a class hardly differ from each other: lower --match, or raise --r1")
     if values.get("accuracy", 0) > 0.98:
         said.append("the discriminator tells everything apart: the generator may no longer learn from it")
     if any(not np.isfinite(value) for value in values.values()):

@@ -53,6 +53,15 @@ def generator(objective: Objective, fake: Tensor, real: Tensor | None = None) ->
             return F.softplus(real - fake).mean()
 
 
+def reach(scores: Tensor, margin: float = 1.0) -> Tensor:
+    """Pushes scores up to the margin of the hinge objective, and no further.
+
+    A generator rewarded for ever higher class scores draws one prototype of each class: this asks of its pictures
+    what the hinge asks of real ones.
+    """
+    return F.relu(margin - scores).mean()
+
+
 def gradient_penalty(score: Callable[[Tensor], Tensor], pictures: Tensor) -> Tensor:
     """Zero-centred gradient penalty, the mean of ‖∇ score(x)‖² over x (Mescheder et al. 2018, eq. 9).
 

@@ -192,5 +192,7 @@ def _timing(job: Job[bytes], started: float) -> str:
         "total": time.monotonic() - started,
     }
     parts = [f"{name};dur={seconds * 1000:.2f}" for name, seconds in phases.items()]
-    sizes = "/".join(map(str, timing.batches))
+    rides = timing.batches
+    # A header must stay short, however many batches a large request rode in.
+    sizes = "/".join(map(str, rides)) if len(rides) <= 8 else f"{len(rides)} batches of up to {max(rides)}"
     return ", ".join([parts[0], f'batch;desc="{sizes}"', *parts[1:]])

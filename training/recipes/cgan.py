@@ -40,8 +40,8 @@ class Cgan(Gan):
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {"size": 16, "channels": 1, "images": 100_000, "width": 16, "latent": 32, "r1": 0.1},
-        "cpu": {"size": 32, "channels": 3, "images": 1_000_000, "width": 32, "loss": "hinge"},
-        "gpu": {"size": 32, "channels": 3, "images": 20_000_000, "width": 128, "loss": "hinge", "batch": 256},
+        "cpu": {"size": 32, "channels": 3, "images": 1_000_000, "width": 32, "r1": 0.1},
+        "gpu": {"size": 32, "channels": 3, "images": 20_000_000, "width": 128, "r1": 0.1, "batch": 256},
     }
     conditional: ClassVar[bool] = True
 
@@ -77,8 +77,8 @@ class Cgan(Gan):
         assert wrong.match is not None
         return {
             "generated": losses.critic(self.loss, right.realness, generated.realness),
-            # A yes-or-no question whatever the objective: cross-entropy stops pushing once the answer is clear.
-            "wrong": self.match * losses.critic("nonsaturating", right.match, wrong.match),
+            # A yes-or-no question whatever the objective: the hinge stops pushing once the answer is clear.
+            "wrong": self.match * losses.critic("hinge", right.match, wrong.match),
         }
 
     def _fool(self, generated: Scores, real: Scores | None) -> dict[str, Tensor]:
@@ -87,7 +87,7 @@ class Cgan(Gan):
         assert generated.match is not None
         return {
             "fool": losses.generator(self.loss, generated.realness, real and real.realness),
-            "match": self.match * losses.generator("nonsaturating", generated.match),
+            "match": self.match * losses.reach(generated.match),
         }
 
     def samples(self, networks: Networks, indices: range, like: Batch, label: int | None = None) -> Tensor:
@@ -102,7 +102,12 @@ class Cgan(Gan):
         signs = super().health(networks, batch)
         wrong = wrong_classes(batch.labels, _classes(networks))
         scores = networks["critic"](Pair(batch.pictures, torch.stack([batch.labels, wrong], dim=1)))
-        return signs | {"match": health.discrimination(scores.asked(0).match, scores.asked(1).match)["accuracy"]}
+        signs["match"] = health.discrimination(scores.asked(0).match, scores.asked(1).match)["accuracy"]
+        indices = range(len(batch.pictures))
+        labels = torch.from_numpy(latents.classes(0, indices, _classes(networks))).to(wrong.device)
+        real = health.centred(batch.pictures, batch.labels)
+        fake = health.centred(self.samples(networks, indices, batch), labels)
+        return signs | {"within classes": health.diversity(real, fake)}
 
     def preview(self, networks: Networks, batch: Batch) -> list[Panel]:
         """A row for each class, the same eight latents in every row."""
