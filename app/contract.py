@@ -151,6 +151,8 @@ class Manifest(Part):
     training: Training
     metrics: tuple[Metric, ...] = ()
     licence: Licence
+    notes: str = ""
+    """What people should know besides: how it was chosen, what it is bad at. Markdown."""
     exporter: Exporter
     golden: tuple[Golden, ...] = ()
     files: dict[FileName, Sha256]

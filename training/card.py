@@ -6,7 +6,10 @@ from app.contract import Manifest, Metric
 def render(manifest: Manifest) -> str:
     """The card as Markdown."""
     return (
-        "\n\n".join(filter(None, [_head(manifest), _numbers(manifest), _training(manifest), _limits(manifest)])) + "\n"
+        "\n\n".join(
+            filter(None, [_head(manifest), _numbers(manifest), _training(manifest), manifest.notes, _limits(manifest)])
+        )
+        + "\n"
     )
 
 

@@ -43,6 +43,7 @@ class Export(Flags):
     weights: Literal["best", "last"] = Field("best", description="by the run's measure, or as the run ended")
     data_licence: str = Field("not stated", description="licence and source of the training data, for the card")
     weights_licence: str = Field("not stated", description="licence of the weights, for the card")
+    notes: str = Field("", description="what the card should say besides, in Markdown")
 
 
 class Evaluate(Flags):
@@ -74,6 +75,7 @@ def export(arguments: list[str]) -> int:
             version=flags.version,
             weights=flags.weights,
             licence=contract.Licence(data=flags.data_licence, weights=flags.weights_licence),
+            notes=flags.notes,
         )
 
     return _told(run)

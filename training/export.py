@@ -44,6 +44,7 @@ def export(
     version: int | None = None,
     weights: str = "best",
     licence: contract.Licence,
+    notes: str = "",
 ) -> Path:
     """Writes `models/<name>/<version>/` from a run's `best` or `last` weights; the folder.
 
@@ -69,6 +70,7 @@ def export(
             "classes": source.classes,
             "training": _provenance(saved),
             "licence": licence,
+            "notes": notes,
             "exporter": contract.Exporter(runtime=runtime.RUNTIME, processor=contract.processor()),
         }
         _complete(beside, facts)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from training import average, config, distributed
 from training.checkpoint import Checkpoint, CheckpointError, Progress
+from training.config import ConfigError
 from training.data import DataError, Pictures, Sampler, load
 from training.nets.blocks import finite_
 from training.recipes import Batch, Networks, Phase, Recipe, Source
@@ -161,10 +162,13 @@ class Run:
 
 
 def device_of(setting: str) -> str:
-    """`auto` resolved to `cuda` where there is a GPU, else `cpu`."""
-    if setting != "auto":
-        return setting
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """`auto` resolved to `cuda` where there is a GPU, else `cpu`; ConfigError for a GPU that isn't there."""
+    there = torch.cuda.is_available()
+    if setting == "cuda" and not there:
+        raise ConfigError(
+            "--device cuda: torch sees no GPU; does nvidia-smi list one, and is this torch built for CUDA?"
+        )
+    return "cuda" if there and setting != "cpu" else "cpu"
 
 
 def source_of(recipe: Recipe, pictures: Pictures) -> Source:

@@ -15,6 +15,7 @@ import torch
 from tests.training import runs
 from training import average, checkpoint, journal, loop
 from training.checkpoint import BEST, LAST, CheckpointError
+from training.config import ConfigError
 from training.data import DataError
 
 STATES = ("networks", "averages", "optimisers", "progress")
@@ -202,6 +203,12 @@ def test_a_run_in_trouble_is_told(values: dict[str, float], said: str) -> None:
 
 def test_a_healthy_run_is_not_warned_of() -> None:
     assert journal.warnings({"diversity": 0.9, "accuracy": 0.8, "critic/tell": 1.2}) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_an_error_before_the_first_step(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="torch sees no GPU"):
+        runs.train("gan", tmp_path / "run", device="cuda")
 
 
 def test_more_pictures_in_a_batch_than_there_are_is_an_error_before_the_first_step(tmp_path: Path) -> None:
