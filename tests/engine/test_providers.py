@@ -93,7 +93,7 @@ def python(code: str, home: Path) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "ORT_"))}
     environment |= {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)  # noqa: S603
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
 def test_loading_a_model_leaves_no_trace_of_telemetry(tmp_path: Path, models_dir: Path) -> None:
