@@ -4,8 +4,11 @@ Everything is a pure function of numbers, so sample i of seed s is the same on e
 Used by the service and, through the contract, by the exporter. numpy only.
 """
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.random.bit_generator import ISeedSequence
+from numpy.typing import DTypeLike, NDArray
 
 MAX_SEED = 2**53 - 1
 """Largest seed: the largest integer that survives a trip through JSON in every client."""
@@ -14,9 +17,23 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
+class _Key(ISeedSequence):
+    """A key of Philox, as it is.
+
+    `Philox(key=[...])` would first draw a seed from the system, in vain, which takes longer than all else here, and
+    round words past 2**63, which numpy lists as floats.
+    """
+
+    def __init__(self, *words: int) -> None:
+        self.words = words
+
+    def generate_state(self, n_words: int, dtype: DTypeLike = np.uint32) -> NDArray[Any]:  # noqa: ARG002 (numpy's)
+        return np.array(self.words, dtype)
+
+
 def _stream(seed: int, index: int) -> np.random.Generator:
     """The random stream of sample `index` of `seed`: Philox (Salmon et al. 2011) keyed by the pair."""
-    return np.random.Generator(np.random.Philox(key=[seed, index]))
+    return np.random.Generator(np.random.Philox(_Key(seed, index)))  # type: ignore[arg-type] # the stubs lack it
 
 
 def noise(seed: int, indices: range, size: int) -> Floats:
