@@ -119,10 +119,10 @@ class Run:
 
     @torch.no_grad()
     def observe(self, ask: Callable[[Networks, Batch], Any], count: int) -> Any:
-        """What the recipe says of the served networks and the first `count` pictures, without leaving a trace."""
+        """What the recipe says of the served networks and `count` fixed pictures, in fp32, without leaving a trace."""
         networks = self.served
         modes = {name: network.training for name, network in networks.items()}
-        with torch.random.fork_rng(devices=[]), autocast(self.device, self.settings.precision):
+        with torch.random.fork_rng(devices=[]):
             for network in networks.values():
                 network.eval()
             try:
