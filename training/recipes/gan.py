@@ -26,7 +26,7 @@ class Gan(Recipe):
     """A generator and a discriminator of pictures, with no condition."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "smoke": {"size": 16, "channels": 1, "images": 100_000, "width": 16, "latent": 32, "r1": 0.1},
+        "smoke": {"size": 16, "channels": 1, "images": 60_000, "width": 16, "latent": 32, "r1": 0.1},
         "cpu": {"size": 32, "channels": 3, "images": 1_500_000, "width": 32, "r1": 0.1},
         "gpu": {"size": 32, "channels": 3, "images": 20_000_000, "batch": 256, "width": 128, "r1": 0.1},
     }
