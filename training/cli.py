@@ -16,8 +16,8 @@ from training import export as exporting
 from training.checkpoint import CheckpointError
 from training.config import ConfigError, Count, Flags
 from training.data import DataError
-from training.export import ExportError
 from training.features import FeaturesError
+from training.parity import ExportError
 from training.sets import EvaluationError
 
 MISTAKES = (

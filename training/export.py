@@ -15,24 +15,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from app import contract
-from training import card, checkpoint, config, journal, runtime
+from training import card, checkpoint, config, journal, parity, runtime
 from training.checkpoint import Checkpoint
+from training.parity import ExportError
 from training.recipes import Export, Networks, Panel, Recipe, Source
 
 log = logging.getLogger("ganymede.export")
 
-BATCHES = (1, 3, 32)
-"""Batch sizes at which the graph is held against torch."""
 SEEDS = (0, 1, 2, 42)
 """Seeds of the golden samples."""
-Arrays = dict[str, NDArray[np.generic]]
-
-
-class ExportError(ValueError):
-    """Weights that can't become a model folder; the message says why."""
 
 
 def export(
@@ -112,51 +105,8 @@ def _graph(made: Export, folder: Path, classes: int) -> contract.Graph:
     )
     assert program is not None
     program.save(str(folder / file))
-    session = runtime.load((folder / file).read_bytes())
-    for size in BATCHES:
-        inputs = _inputs(made, size, classes)
-        _compare(made, inputs, session.run(outputs, inputs), size)
-    _rows_stand_alone(session, outputs, _inputs(made, max(BATCHES), classes), file)
+    parity.check(made, runtime.load((folder / file).read_bytes()), classes)
     return contract.Graph(file=file, inputs=made.inputs, outputs=made.outputs)
-
-
-def _inputs(made: Export, count: int, classes: int) -> Arrays:
-    """Random inputs of the meanings that the graph takes; the same in every export."""
-    rng = np.random.default_rng(count)
-    inputs: Arrays = {}
-    for tensor in made.inputs:
-        if tensor.meaning == "label":
-            inputs[tensor.name] = rng.integers(classes, size=count)
-        else:
-            shape = [count, *(int(side) for side in tensor.shape[1:])]
-            inputs[tensor.name] = rng.standard_normal(shape, np.float32)
-    return inputs
-
-
-def _compare(made: Export, inputs: Arrays, answers: Sequence[NDArray[Any]], size: int) -> None:
-    """ExportError unless the graph answers as torch: uint8 within one level and 99.9 % equal, floats within 1e-4."""
-    with torch.no_grad():
-        told: Tensor | tuple[Tensor, ...] = made.module(*(torch.from_numpy(value) for value in inputs.values()))
-    expected = told if isinstance(told, tuple) else (told,)
-    for tensor, ours, theirs in zip(made.outputs, expected, answers, strict=True):
-        difference = np.abs(ours.numpy().astype(np.float64) - theirs.astype(np.float64))
-        bound = 1 if tensor.dtype == "uint8" else 1e-4
-        changed = float((difference > 0).mean())
-        if difference.max() > bound or (tensor.dtype == "uint8" and changed > 1e-3):
-            raise ExportError(
-                f"{made.role}: at batch {size} the graph's {tensor.name} differs from torch by up to "
-                f"{difference.max():.3g} (at most {bound}), {changed:.2%} of the values at all"
-            )
-
-
-def _rows_stand_alone(session: Any, outputs: list[str], inputs: Arrays, file: str) -> None:
-    """ExportError unless row i of a batch equals the same row alone."""
-    together = session.run(outputs, inputs)
-    for row in range(3):
-        alone = session.run(outputs, {name: value[row : row + 1] for name, value in inputs.items()})
-        for name, one, all_ in zip(outputs, alone, together, strict=True):
-            if not np.array_equal(one[0], all_[row]):
-                raise ExportError(f"{file}: {name} of row {row} depends on the batch that it rides in")
 
 
 def record(folder: Path, metrics: Sequence[contract.Metric]) -> contract.Manifest:

@@ -12,8 +12,8 @@ from app.main import create_app
 from app.settings import Settings
 from tests.training import runs
 from training import cli, export
-from training.export import ExportError
 from training.nets.edges import ToPictures
+from training.parity import ExportError
 
 LICENCE = contract.Licence(data="BSD, scikit-learn", weights="MIT")
 
