@@ -72,9 +72,13 @@ class Drawing:
         """The name of class `label`, None for None."""
         return None if label is None else self.manifest.classes[label]
 
+    def class_of(self, labels: Sequence[int | None]) -> str | None:
+        """The name of the class that samples with these labels have in common; None if they differ or have none."""
+        [label, *others] = dict.fromkeys(labels)
+        return None if others else self.class_name(label)
+
     def recipe(self, labels: Sequence[int | None]) -> Recipe:
         """The recipe of the sheet, or of the one picture, whose samples have these classes."""
-        [label, *others] = dict.fromkeys(labels)
         return Recipe(
             model=self.manifest.name,
             version=self.manifest.version,
@@ -83,7 +87,7 @@ class Drawing:
             index=self.index,
             n=self.n,
             columns=self.columns,
-            class_=None if others else self.class_name(label),
+            class_=self.class_of(labels),
             truncation=self.truncation,
         )
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api import answers, caching, openapi
-from app.api.deps import Service, parameters, service
+from app.api.deps import DirectRoute, Service, parameters, service
 from app.api.drawing import Drawing, settle
 from app.api.jobs import outcome
 from app.api.negotiation import preferred
@@ -52,7 +52,7 @@ UNCHANGED: openapi.Responses = {304: {"description": "The client's copy, named b
 def router(settings: Settings) -> APIRouter:
     """The routes of `/generate`, with the limits of these settings."""
     limits = limited(settings)
-    routes = APIRouter(tags=["generate"])
+    routes = APIRouter(tags=["generate"], route_class=DirectRoute)
 
     @routes.post(
         "/generate",
@@ -118,7 +118,7 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     deadline = started + (asked.timeout or here.settings.request_timeout)
     job = live.submit(inputs, deadline=deadline, finish=finish)
     content = await outcome(job, request)
-    if name := drawing.recipe(labels).class_:
+    if name := drawing.class_of(labels):
         headers["X-Class"] = _ascii(name)
     headers["Server-Timing"] = _timing(job, started)
     return Response(content, headers=headers, media_type=media_type)
