@@ -1,6 +1,7 @@
 """`python -m bench`: the service beside plain FastAPI and the machine's limit, as a Markdown report."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -36,4 +37,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # A benchmark that is ended must end its servers too: as an exit, it passes through their `finally`.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     raise SystemExit(main())
