@@ -1,7 +1,7 @@
 """Everything that a run is, in one file: networks, averages, optimisers, counters, settings and the best measure.
 
 The random state and the sampler's position are not among it, and need not be: both are functions of the seed and of
-the pictures seen (see `training.loop`), which are. Holds tensors and plain values only, so loading runs no code.
+the pictures seen (see `training.run`), which are. Holds tensors and plain values only, so loading runs no code.
 """
 
 import os
