@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "GANYMEDE_"
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(@[1-9][0-9]*)?")
+DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,3}(,[0-9]{1,3})*)?")
 
 
 class Settings(BaseSettings):
@@ -21,13 +22,40 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="processes that serve, each with a queue and a share of the cores of its own; one for each GPU",
+    )
     models: Path = Field(default=Path("models"), description="folder of model folders, <name>/<version>/")
     default_model: str | None = Field(
         default=None,
         description="model of requests that name none, as name or name@version; default: the first that fits",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="where models run; auto takes a GPU when runtime and driver offer one"
+    load: Literal["start", "first-use"] = Field(
+        default="start", description="when models come into memory: all at the start, or each when it is asked for"
+    )
+    memory_mb: float | None = Field(
+        default=None,
+        gt=0,
+        description="megabytes for the models of a worker; the least recently used leave for others; default: no limit",
+    )
+    device: str = Field(
+        default="auto",
+        description="where models run: cpu, cuda (the first GPU), cuda:1, cuda:0,1 (several of one kind), or auto, "
+        "which takes the first GPU when runtime and driver offer one",
+    )
+    gpu_provider: Literal["cuda", "tensorrt"] = Field(
+        default="cuda", description="what runs graphs on a GPU; tensorrt compiles them first, for minutes"
+    )
+    gpu_streams: int = Field(default=2, ge=1, le=8, description="batches in flight on each GPU, so that copies overlap")
+    gpu_graphs: bool = Field(default=True, description="replay runs as CUDA graphs, where every node is on the GPU")
+    gpu_memory_mb: float | None = Field(
+        default=None, gt=0, description="megabytes that each session may take on a GPU; default: no limit"
+    )
+    tensorrt_cache: Path = Field(
+        default=Path("~/.cache/ganymede/tensorrt"), description="folder in which TensorRT keeps what it compiled"
     )
     threads: int | None = Field(
         default=None,
@@ -44,7 +72,7 @@ class Settings(BaseSettings):
         default=10,
         gt=0,
         le=3600,
-        description="seconds of predicted work that may queue for a model before requests get a 429",
+        description="seconds of predicted work that may queue for a model, in each worker, before requests get a 429",
     )
     request_timeout: float = Field(
         default=30,
@@ -61,6 +89,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe message logged"
     )
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, device: str) -> str:
+        if not DEVICE.fullmatch(device):
+            raise ValueError("must be auto, cpu, cuda, or GPUs by number, such as cuda:1 or cuda:0,1")
+        return device
 
     @field_validator("default_model")
     @classmethod

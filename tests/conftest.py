@@ -40,7 +40,8 @@ def catalog(models_dir: Path) -> Iterator[Catalog]:
 @contextmanager
 def serving(models: Path, metrics: Metrics | None = None, **settings: Any) -> Iterator[Catalog]:
     """A catalog of a models folder, from when no model is loading any more until it is closed."""
-    catalog = Catalog(Settings(models=models, device="cpu", threads=2, **settings), metrics or Metrics())
+    chosen = {"threads": 2} | settings
+    catalog = Catalog(Settings(models=models, device="cpu", **chosen), metrics or Metrics())
     catalog.start()
     end = time.monotonic() + 20
     while any(entry.state == "loading" for entry in catalog.entries()):

@@ -1,11 +1,13 @@
 """How much work waits for a model, in samples and in predicted seconds, and whom that lets in."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from app.engine.cost import FRESH, Cost
+from app.engine.health import Health
 from app.engine.rotation import Rotation
-from app.errors import Draining, Overloaded
-from app.metrics import ModelMetrics
+from app.errors import Draining, NotReady, Overloaded
+from app.metrics import Lane, ModelMetrics
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ class Admission:
     """
 
     def __init__(
-        self, model: str, cost: Cost, rotation: Rotation[object], metrics: ModelMetrics, limits: Limits
+        self, model: str, cost: Cost, rotation: Rotation[Any], health: Health, metrics: ModelMetrics, limits: Limits
     ) -> None:
-        self.waiting = 0
+        self.waiting: dict[Lane, int] = {"interactive": 0, "bulk": 0}
         """Samples that wait for a batch."""
         self.unfinished = 0
         """Samples of all open jobs: those that wait, those on the device, and those being encoded."""
@@ -37,50 +39,71 @@ class Admission:
         self._model = model
         self._cost = cost
         self._rotation = rotation
+        self._health = health
         self._refused = metrics.refused
         self._limits = limits
 
-    def admit(self, samples: int, jobs: int, left: float | None) -> None:
-        """Raises `Overloaded` or `Draining` unless a job may queue: `samples` of it behind so many other jobs, with
-        `left` seconds to its deadline.
+    def admit(self, samples: int, lane: Lane, jobs: int, left: float | None, piecewise: bool = False) -> None:
+        """Raises `Overloaded`, `NotReady` or `Draining` unless a job may queue: `samples` of it behind so many other
+        jobs of its lane, with `left` seconds to its deadline, encoded on one thread or `piecewise` on all.
         """
         if self._rotation.draining:
             self._refused["draining"].inc()
             raise Draining
-        queued, limit = self.seconds(), self._limits.queue_seconds
+        queued, limit = self.seconds(lane), self._limits.queue_seconds
         if queued >= limit:
             self._refused["queue"].inc()
             detail = f"{queued:.3g} s of work wait for {self._model}; the limit is {limit:.3g} s."
-            raise Overloaded(detail, self._rotation.seconds())
+            raise Overloaded(detail, self._rotation.seconds(lane))
         # While nothing waits no prediction refuses a job: if it is wrong, only the next job can put it right.
-        if left is None or not self._rotation.seconds():
-            return
-        needed = self._needed(samples, jobs)
-        if needed > left:
-            self._refused["deadline"].inc()
-            detail = f"{self._model} would take {needed:.3g} s; the deadline is in {left:.3g} s."
-            raise Overloaded(detail, self._rotation.seconds())
+        if left is not None and self._rotation.seconds(lane):
+            needed = self._needed(samples, lane, jobs, self._limits.encoders if piecewise else 1)
+            if needed > left:
+                self._refused["deadline"].inc()
+                detail = f"{self._model} would take {needed:.3g} s; the deadline is in {left:.3g} s."
+                raise Overloaded(detail, self._rotation.seconds(lane))
+        # The last of all, since it may let a job through that is to show whether the model works again.
+        try:
+            self._health.admit()
+        except NotReady:
+            self._refused["failing"].inc()
+            raise
 
-    def seconds(self) -> float:
-        """Predicted seconds in which device and encoders would work off this model's jobs alone. Needs no lock."""
-        device = self._cost.queued(self.waiting) / self._rotation.executors
-        return max(device, self.unfinished * (self._encoding or 0) / self._limits.encoders)
+    def seconds(self, lane: Lane = "bulk") -> float:
+        """Predicted seconds in which device and encoders would work off what goes before a new job of that lane, of
+        this model's jobs alone: bulk that waits is not in the way of interactive jobs. Needs no lock.
+        """
+        ahead = self.waiting["interactive"] + (self.waiting["bulk"] if lane == "bulk" else 0)
+        return max(self._cost.queued(ahead) / self._rotation.executors, self._encode_seconds(lane))
 
     def encoded(self, samples: int, seconds: float) -> None:
         """Takes in how long one thread took to encode a job. Needs no lock: a lost update costs a little freshness."""
         each = seconds / samples
         self._encoding = each if self._encoding is None else self._encoding + FRESH * (each - self._encoding)
 
-    def _needed(self, samples: int, jobs: int) -> float:
+    def encodable(self, seconds: float) -> int:
+        """How many samples one thread encodes in that time, one at least. Needs no lock."""
+        return max(1, int(seconds / self._encoding)) if self._encoding else 1
+
+    def _needed(self, samples: int, lane: Lane, jobs: int, encoders: int) -> float:
         """Predicted seconds until a job of that many samples, queued now behind so many others, would be done.
 
-        Jobs take turns by sample: of each job ahead at most as many are computed before this one is done. Models take
-        turns by batch: each of the others gets about as much time as this one, if it has that much work. Then the job
-        is encoded, on one thread.
+        Jobs of a lane take turns by sample: of each job ahead at most as many are computed before this one is done.
+        Models take turns: each of the others gets about as much time as this one, if it has that much work in this
+        lane. All that is interactive goes before bulk. Then the job is encoded, on so many threads, and its answer
+        waits for the event loop, as its request did before anyone could see its deadline.
         """
         executors, encoding = self._rotation.executors, self._encoding or 0
         alone = self._cost.seconds(self._cost.batch(samples, executors))
-        shared = self._cost.queued(min(self.waiting, samples * jobs) + samples) / executors
-        own = max(alone, shared, self.unfinished * encoding / self._limits.encoders)
-        others = self._rotation.seconds(at_most=own) - min(own, self.seconds())
-        return own + others + samples * encoding
+        ahead = min(self.waiting[lane], samples * jobs) + (self.waiting["interactive"] if lane == "bulk" else 0)
+        shared = self._cost.queued(ahead + samples) / executors
+        own = max(alone, shared, self._encode_seconds(lane))
+        others = self._rotation.seconds(lane, at_most=own) - min(own, self.seconds(lane))
+        if lane == "bulk":
+            others = max(others, self._rotation.seconds("interactive") - self.seconds("interactive"))
+        return own + others + samples * encoding / min(samples, encoders) + 2 * self._rotation.lag
+
+    def _encode_seconds(self, lane: Lane) -> float:
+        """Predicted seconds in which the encoders would work off what goes before a new job of that lane."""
+        ahead = self.unfinished - (0 if lane == "bulk" else self.waiting["bulk"])
+        return ahead * (self._encoding or 0) / self._limits.encoders

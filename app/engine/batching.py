@@ -1,24 +1,37 @@
-"""The queue of one model and the batches cut from it: fair, and never waiting. Knows neither ONNX nor HTTP."""
+"""The queue of one model, cut into batches: fair, in two lanes, and never waiting. Knows neither ONNX nor HTTP."""
 
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from app.engine.admission import Admission, Limits
 from app.engine.cost import Cost
-from app.engine.job import Arrays, Job
+from app.engine.health import Health
+from app.engine.job import Arrays, Finish, Job
 from app.engine.rotation import Rotation
-from app.errors import DeadlineExceeded, InferenceFailed
-from app.metrics import Drop, ModelMetrics, Release
+from app.errors import DeadlineExceeded, InferenceTimedOut, InvalidOutput, Problem
+from app.metrics import Drop, Lane, ModelMetrics, Release
 
 T = TypeVar("T")
+
+AGE_SECONDS, AGE_BATCHES = 1.0, 10
+"""The bulk lane goes first, for one batch, once it was given nothing for a second, or for ten batches if they take
+longer. So it never takes more than a tenth of the device from those who wait, and it can't starve. It's the lane that
+ages and not the job: of a thousand bulk jobs nearly all would be old, and the lanes would be one."""
+
+TASK = 0.0005
+"""Seconds of encoding that the encode pool is given at a time: so many small pictures go in one task that waking the
+thread costs less than the work, and larger ones go one by one, side by side."""
+
+Piece = tuple[Job[Any], int]
+"""A job, and the number of a piece of its result."""
 
 
 class Batcher:
@@ -26,96 +39,114 @@ class Batcher:
 
     An idle executor takes what waits, at once, up to the largest useful batch, and idle ones share; while executors
     are busy, the queue fills, so load makes the batches. Jobs are served round robin by sample: one of 256 does not
-    hold up one of 1.
+    hold up one of 1. Interactive jobs go first, and bulk fills the rest of their batches.
     """
 
     def __init__(
         self,
         model: str,
-        run: Callable[[Arrays], Arrays],
+        run: Callable[[Arrays, bool], Arrays],
         cost: Cost,
         rotation: "Rotation[Batch]",
         encode: Executor,
+        health: Health,
         metrics: ModelMetrics,
         limits: Limits,
     ) -> None:
-        """`run` computes a batch on the executor's thread; jobs are finished on `encode`, or there."""
+        """`run` computes a batch on the executor's thread, told whether it has the device to itself; results
+        are made on `encode`, or there.
+        """
         self.model = model
         self.run = run
         self.cost = cost
         self.metrics = metrics
         self.encode = encode
+        self.health = health
         self._rotation = rotation
         self._batch_wait = limits.batch_wait
-        self._jobs: OrderedDict[Job[Any], None] = OrderedDict()
-        """Jobs with samples that wait; the first one is served next."""
+        self._lanes: dict[Lane, OrderedDict[Job[Any], None]] = {"interactive": OrderedDict(), "bulk": OrderedDict()}
+        """Jobs with samples that wait; the first one of a lane is served next."""
         self._since = 0.0
-        self._door = door = Admission(model, cost, rotation, metrics, limits)
-        metrics.watch(lambda: door.waiting, door.seconds)
+        self._bulk_since = 0.0
+        """When bulk was served the last time, or stopped being empty."""
+        self._door = door = Admission(model, cost, rotation, health, metrics, limits)
+        waiting = door.waiting
+        metrics.watch(
+            lambda: sum(waiting.values()), lambda: waiting["bulk"], door.seconds, lambda: health.reason is not None
+        )
         rotation.join(self)
 
-    def submit(self, inputs: Arrays, *, deadline: float | None, finish: Callable[[Arrays], T]) -> Job[T]:
+    def submit(
+        self,
+        inputs: Arrays,
+        *,
+        deadline: float | None,
+        finish: Finish[T],
+        lane: Lane = "interactive",
+    ) -> Job[T]:
         """Queues a job of as many samples as the inputs' first axis is long, one or more.
 
-        `finish` gets the outputs of all of them, off the caller's thread, and what it returns is the job's result.
+        `finish` gets their outputs, off the caller's thread, and what it returns is the job's result.
         `deadline` is in `time.monotonic` seconds. Raises `Overloaded` if too much work is queued, or too much for
-        the job to be done by its deadline; `Draining` at shutdown.
+        the job to be done by its deadline; `NotReady` while the model isn't run; `Draining` at shutdown.
         """
         lengths = {len(value) for value in inputs.values()}
         if len(lengths) != 1 or 0 in lengths:
             raise ValueError(f"inputs must have the same number of samples, one or more, not {sorted(lengths)}")
         samples = lengths.pop()
-        job: Job[T] = Job(inputs, samples, deadline, finish, self._withdraw)
+        job: Job[T] = Job(inputs, samples, deadline, finish, self._withdraw, lane)
+        queue = self._lanes[lane]
         with self._rotation.lock:
             left = None if deadline is None else deadline - job.submitted
-            self._door.admit(samples, len(self._jobs), left)
-            if not self._jobs:
+            self._door.admit(samples, lane, len(queue), left, job.piecewise)
+            if not any(self._lanes.values()):
                 self._since = job.submitted
-            self._jobs[job] = None
-            self._door.waiting += samples
+            if lane == "bulk" and not queue:
+                self._bulk_since = job.submitted
+            queue[job] = None
+            self._door.waiting[lane] += samples
             self._door.unfinished += samples
             self._rotation.enter(job, samples, partial(self.drop, job, "failed"))
         job.add_done_callback(partial(self._leave, samples))
         return job
 
-    def seconds(self) -> float:
-        """Predicted seconds of work in this queue."""
-        return self._door.seconds()
+    def seconds(self, lane: Lane = "bulk") -> float:
+        """Predicted seconds of the work in this queue that goes before a new job of that lane."""
+        return self._door.seconds(lane)
 
     def due(self, now: float) -> float:
         """When the next batch may leave: `now` or earlier means at once, infinity that nothing waits. Lock held."""
-        if not self._jobs:
+        waiting = sum(self._door.waiting.values())
+        if not waiting:
             return math.inf
-        if self._door.waiting >= self.cost.useful or self._rotation.draining:
+        if waiting >= self.cost.useful or self._rotation.draining:
             return now
         # The window opens when the queue stops being empty; what a batch leaves over has waited already.
         return self._since + self._batch_wait
 
-    def take(self, now: float, executors: int) -> "Batch":
+    def lane(self, now: float) -> Lane:
+        """The lane that the next batch is of: bulk counts as interactive when it has aged. Lock held."""
+        return "interactive" if self._lanes["interactive"] or self._aged(now) else "bulk"
+
+    def take(self, now: float, executors: int, alone: bool) -> "Batch":
         """The next batch, a sample of each job in turn; jobs past their deadline leave the queue instead. Lock held.
 
-        So many `executors` are idle and share what waits.
+        So many `executors` are idle and share what waits; `alone` says that they are all, and no other job is open.
         """
         # Whoever waits for a batch to fill does not want it in pieces.
-        wanted = self.cost.batch(self._door.waiting, 1 if self._batch_wait else executors)
+        wanted = self.cost.batch(sum(self._door.waiting.values()), 1 if self._batch_wait else executors)
         riding: dict[Job[Any], int] = {}
-        expired = []
-        taken = 0
-        while taken < wanted and self._jobs:
-            job, _ = self._jobs.popitem(last=False)
-            if job.deadline is not None and job.deadline <= now:
-                self._door.waiting -= job.waiting
-                expired.append((job, job.waiting))
-                continue
-            riding[job] = riding.get(job, 0) + 1
-            taken += 1
-            job.waiting -= 1
-            if job.waiting:
-                self._jobs[job] = None
-        self._door.waiting -= taken
-        parts = [(job, job.board(count, taken)) for job, count in riding.items()]
-        release: Release = "full" if taken >= self.cost.useful else "wait" if self._batch_wait else "idle"
-        return Batch(self, parts, taken, release, expired)
+        expired: list[tuple[Job[Any], int]] = []
+        lanes: tuple[Lane, ...] = ("bulk", "interactive") if self._aged(now) else ("interactive", "bulk")
+        for lane in lanes:
+            taken = self._board(lane, wanted - sum(riding.values()), now, riding, expired)
+            if lane == "bulk" and taken:
+                self._bulk_since = now
+        size = sum(riding.values())
+        parts = [(job, job.board(count, size)) for job, count in riding.items()]
+        release: Release = "full" if size >= self.cost.useful else "wait" if self._batch_wait else "idle"
+        empty = not any(self._lanes.values())
+        return Batch(self, parts, size, self.cost.seconds(size), release, alone and empty, expired)
 
     def drop(self, job: Job[Any], reason: Drop, error: Exception, *, lost: int = 0) -> None:
         """Ends a job with an error. `lost` counts its samples that are out of the queue already and go by this."""
@@ -130,34 +161,93 @@ class Batcher:
         for job, lost in expired:
             self.drop(job, "deadline", DeadlineExceeded(now - job.submitted, backlog), lost=lost)
 
-    def complete(self, jobs: list[Job[Any]]) -> None:
-        """Has the results of jobs made of their outputs, which are all there, on the encode pool.
+    def refuse(self) -> None:
+        """Ends the jobs that wait, since the model isn't run any more."""
+        with self._rotation.lock:
+            waiting = [job for queue in self._lanes.values() for job in queue]
+        for job in waiting:
+            self.drop(job, "failed", self.health.refusal())
+
+    def finish(self, pieces: list[Piece]) -> None:
+        """Has pieces of results made, whose outputs are there, on the encode pool.
 
         While another executor is idle it would take what comes, so this one encodes the last of them: that saves the
         waking of a thread, which takes as long as encoding a small picture.
         """
-        last = jobs.pop() if jobs and self._rotation.idle else None
-        for job in jobs:
-            self.encode.submit(job.finish, self._observe)
+        last = pieces.pop() if pieces and self._rotation.idle else None
+        for task in self._tasks(pieces) if pieces else ():
+            self.encode.submit(self._encode, task)
         if last is not None:
-            last.finish(self._observe)
+            job, piece = last
+            job.encode(piece, self._observe)
+
+    def _tasks(self, pieces: list[Piece]) -> Iterator[list[Piece]]:
+        """The pieces, as many at a time as fill a `TASK`, one at least."""
+        most = self._door.encodable(TASK)
+        task: list[Piece] = []
+        filled = 0
+        for job, piece in pieces:
+            samples = 1 if job.piecewise else job.samples
+            if task and filled + samples > most:
+                yield task
+                task, filled = [], 0
+            task.append((job, piece))
+            filled += samples
+        if task:
+            yield task
+
+    def _encode(self, task: list[Piece]) -> None:
+        for job, piece in task:
+            job.encode(piece, self._observe)
+
+    def _aged(self, now: float) -> bool:
+        """Whether bulk has been given nothing for so long that it goes first."""
+        if not self._lanes["bulk"]:
+            return False
+        return now - self._bulk_since > max(AGE_SECONDS, AGE_BATCHES * self.cost.seconds(self.cost.useful))
+
+    def _board(
+        self, lane: Lane, wanted: int, now: float, riding: dict[Job[Any], int], expired: list[tuple[Job[Any], int]]
+    ) -> int:
+        """Takes at most `wanted` samples out of a lane, notes whose they are, and returns how many. Lock held."""
+        queue = self._lanes[lane]
+        taken = 0
+        while taken < wanted and queue:
+            job, _ = queue.popitem(last=False)
+            if job.deadline is not None and job.deadline <= now:
+                self._door.waiting[lane] -= job.waiting
+                expired.append((job, job.waiting))
+                continue
+            riding[job] = riding.get(job, 0) + 1
+            taken += 1
+            job.waiting -= 1
+            if job.waiting:
+                queue[job] = None
+        self._door.waiting[lane] -= taken
+        return taken
 
     def _leave(self, samples: int, job: Future[Any]) -> None:
         with self._rotation.lock:
             self._door.unfinished -= samples
             self._rotation.leave(job)
+            # Of a job that a piece failed of, samples may wait that nobody wants any more.
+            ended = cast(Job[Any], job)
+            lost = self._remove(ended) if ended.waiting and not ended.cancelled() else 0
+        if lost:
+            self.metrics.dropped["failed"].inc(lost)
 
     def _withdraw(self, job: Job[Any]) -> None:
         with self._rotation.lock:
-            lost = self._remove(job)
-        self.metrics.dropped["cancelled"].inc(lost)
+            self._remove(job)
+        self.metrics.dropped["cancelled"].inc(job.unmade)
 
     def _remove(self, job: Job[Any]) -> int:
         """Takes what is left of a job out of the queue; returns how many samples that was. Lock held."""
-        if job not in self._jobs:
+        queue = self._lanes[job.lane]
+        if job not in queue:
             return 0
-        del self._jobs[job]
-        self._door.waiting -= job.waiting
+        del queue[job]
+        self._door.waiting[job.lane] -= job.waiting
         return job.waiting
 
     def _observe(self, job: Job[Any], seconds: float) -> None:
@@ -172,6 +262,7 @@ class Batcher:
 class Batch:
     """Samples for one run. `parts` are the jobs that ride in it, each with which of its samples do, `size` in all.
 
+    It is predicted to take so many `seconds`. `alone` says that its job is the only open one.
     `expired` are jobs that left the queue past their deadline, with how many samples each; a batch may hold nothing
     else.
     """
@@ -179,7 +270,9 @@ class Batch:
     batcher: Batcher
     parts: list[tuple[Job[Any], slice]]
     size: int
+    seconds: float
     release: Release
+    alone: bool
     expired: list[tuple[Job[Any], int]]
 
     def inputs(self) -> Arrays:
@@ -196,21 +289,37 @@ class Batch:
             self.batcher.encode.submit(self.batcher.expire, self.expired)
 
     def deliver(self, outputs: Arrays) -> None:
-        """Hands each job its rows; jobs that have all of theirs go on to be finished."""
+        """Hands each job its rows; what can be made of them goes on to be encoded.
+
+        Raises `InvalidOutput`, and hands out nothing, if there are not as many rows as samples.
+        """
         for name, value in outputs.items():
             if len(value) != self.size:
-                raise ValueError(f"output {name} has {len(value)} rows for a batch of {self.size}")
+                flaw = f"output {name} has {len(value)} rows for a batch of {self.size}"
+                raise InvalidOutput(self.batcher.model, flaw)
         start = 0
-        complete = []
+        pieces: list[Piece] = []
         for job, rows in self.parts:
             stop = start + rows.stop - rows.start
-            if job.receive(rows, {name: value[start:stop] for name, value in outputs.items()}):
-                complete.append(job)
+            ready = job.receive(rows, {name: value[start:stop] for name, value in outputs.items()})
+            pieces += [(job, piece) for piece in ready]
             start = stop
-        self.batcher.complete(complete)
+        self.batcher.health.good()
+        self.batcher.finish(pieces)
 
-    def fail(self) -> None:
-        """Ends the jobs that ride here, and no others, with `InferenceFailed`."""
+    def fail(self, problem: Callable[[], Problem]) -> None:
+        """Ends the jobs that ride here, and no others, unless it is one failure too many: see `Health`."""
+        self._drop(problem)
+        if self.batcher.health.bad(problem().detail):
+            self.batcher.refuse()
+
+    def give_up(self, seconds: float) -> None:
+        """Ends the jobs that ride here and those that wait: the run hangs, after so many seconds."""
+        problem = partial(InferenceTimedOut, self.batcher.model, seconds, self.seconds)
+        self.batcher.health.lost(problem().detail)
+        self._drop(problem)
+        self.batcher.refuse()
+
+    def _drop(self, problem: Callable[[], Problem]) -> None:
         for job, rows in self.parts:
-            error = InferenceFailed(self.batcher.model)
-            self.batcher.drop(job, "failed", error, lost=rows.stop - rows.start)
+            self.batcher.drop(job, "failed", problem(), lost=rows.stop - rows.start)

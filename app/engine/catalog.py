@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 
-from app.contract import ContractError, Manifest, Task
-from app.engine import model, providers
+from app.contract import Manifest, Task
+from app.engine import model, providers, residency
 from app.engine.admission import Limits
 from app.engine.batching import Batch
 from app.engine.executor import Executors
 from app.engine.model import LiveModel
+from app.engine.residency import MEGABYTE, Residency
 from app.engine.rotation import Rotation
 from app.errors import Draining, InvalidParameter, NotReady, Problem, UnknownClass, UnknownModel
 from app.metrics import Metrics, State
@@ -24,7 +25,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Entry:
-    """One model folder and the state that it is in. `reason` says why it failed; `model` is there when it is ready."""
+    """One model folder and the state that it is in. `reason` says why it failed.
+
+    `model` is there once it takes jobs, which it does, too, while it is not in memory.
+    """
 
     name: str
     version: int
@@ -40,8 +44,23 @@ class Entry:
 
     @property
     def manifest(self) -> Manifest | None:
-        """The manifest of a ready model; None while it loads or after it failed."""
+        """The manifest of a model that takes jobs; None before it does, or after it failed."""
         return self.model.manifest if self.model else None
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory now."""
+        return self.model.bytes if self.model and self.state in ("ready", "failing") else 0
+
+    def observed(self) -> "Entry":
+        """The entry as it is now: a model in memory that isn't run, since its batches fail, is `failing`."""
+        reason = self.model.health.reason if self.model and self.state == "ready" else None
+        return replace(self, state="failing", reason=reason) if reason else self
+
+    @property
+    def pending(self) -> bool:
+        """Whether it isn't known yet if it can be served."""
+        return self.state == "loading" and self.model is None
 
 
 class Catalog:
@@ -56,25 +75,32 @@ class Catalog:
         self._closing = False
         self._executors: Executors | None = None
         self._loader = Thread(target=self._load, name="ganymede-loader", daemon=True)
-        device = providers.device(settings.device)
-        count = 1 if device.kind == "cuda" else settings.threads or providers.cores()
+        device = providers.device(settings.device, providers.Cuda.of(settings))
+        count = len(device.lanes) or settings.threads or providers.cores()
         self._rotation: Rotation[Batch] = Rotation(count)
+        # A batch that has the service to itself may take the cores of the other workers too.
+        wide = min(count * settings.workers, providers.cores())
         encoders = settings.encode_threads or providers.cores()
         self._encode = ThreadPoolExecutor(encoders, "ganymede-encode")
         limits = Limits(settings.queue_seconds, settings.batch_wait_ms / 1000, encoders)
-        self._host = model.Host(device, self._rotation, self._encode, metrics, limits, settings.max_batch)
+        self._host = model.Host(device, self._rotation, self._encode, metrics, limits, settings.max_batch, wide)
+        budget = None if settings.memory_mb is None else int(settings.memory_mb * MEGABYTE)
+        self._residency = Residency(self._host, budget, self._note)
 
     def start(self) -> None:
-        """Lists the model folders and loads them on a thread of its own, by name, the newest version first."""
+        """Lists the model folders; checks them on a thread of its own, by name, the newest version first, and loads
+        them, unless they come at their first use or the budget for memory is spent.
+        """
         for entry in sorted(_folders(self._settings.models), key=lambda entry: (entry.name, -entry.version)):
             self._record(entry)
         self._executors = Executors(self._rotation, self._host.device.kind)
         self._started = True
+        self._residency.start()
         self._loader.start()
 
     def entries(self) -> list[Entry]:
         """Every model folder, by name, the newest version first."""
-        return list(self._entries.values())
+        return [entry.observed() for entry in self._entries.values()]
 
     @property
     def ready(self) -> bool:
@@ -85,7 +111,7 @@ class Catalog:
     def reason(self) -> str | None:
         """Why the service is not ready, in words; None when it is.
 
-        It is once every folder was tried, at least one model is ready, and the default model, if one is set, is.
+        It is once every folder was tried, at least one model can be served, and the default model, if one is set, can.
         """
         models = self._settings.models
         if self._closing:
@@ -96,7 +122,7 @@ class Catalog:
             return f"there is no folder {models}; name the folder of models with --models or GANYMEDE_MODELS"
         if not self._entries:
             return f"{models} holds no model folder <name>/<version>/"
-        if loading := [entry.reference for entry in self.entries() if entry.state == "loading"]:
+        if loading := [entry.reference for entry in self.entries() if entry.pending]:
             return f"still loading: {', '.join(loading)}"
         if not any(entry.model for entry in self.entries()):
             return "no model could be loaded: " + "; ".join(f"{e.reference}: {e.reason}" for e in self.entries())
@@ -107,7 +133,7 @@ class Catalog:
         return None
 
     def get(self, reference: str | None = None, class_name: str | None = None, task: Task = "generate") -> LiveModel:
-        """The model that a request means: `name@version`, or `name` for its newest ready version.
+        """The model that a request means: `name@version`, or `name` for its newest version that takes jobs.
 
         None means the default model, or else the first by name that has the task and the class. Raises `UnknownModel`,
         `UnknownClass`, `InvalidParameter` if the model lacks the task, `NotReady` or `Draining`.
@@ -132,27 +158,32 @@ class Catalog:
         """
         self._closing = True
         end = time.monotonic() + drain_seconds
-        self._rotation.drain(drain_seconds)
+        # Jobs that wait for their model were accepted, too: it comes, and they go into its queue.
+        self._residency.drain(drain_seconds)
+        self._rotation.drain(max(0, end - time.monotonic()))
+        self._residency.close()
         if self._executors is not None:
             self._executors.close()
             self._loader.join(max(1, end - time.monotonic()))
+            self._residency.join(max(1, end - time.monotonic()))
         self._encode.shutdown(wait=False, cancel_futures=True)
 
     def _named(self, reference: str) -> LiveModel:
-        entries = [entry for entry in self.entries() if reference in (entry.name, entry.reference)]
+        # Not `entries`, which asks each model how it is: this is in the way of every request.
+        entries = [entry for entry in list(self._entries.values()) if reference in (entry.name, entry.reference)]
         if not entries:
             raise UnknownModel(reference, [entry.reference for entry in self.entries()])
         for entry in entries:
             if entry.model is not None:
                 return entry.model
         newest = entries[0]
-        if newest.state == "loading":
+        if newest.pending:
             raise NotReady(f"{newest.reference} is still loading.")
         raise NotReady(f"{newest.reference} failed to load: {newest.reason}")
 
     def _first(self, class_name: str | None, task: Task) -> LiveModel:
         # Before all are loaded, the first by name would be another model at another moment.
-        if any(entry.state == "loading" for entry in self.entries()):
+        if any(entry.pending for entry in self.entries()):
             raise NotReady(f"The models are not ready: {self.reason}.")
         able = [entry.model for entry in self.entries() if entry.model and task in entry.model.manifest.tasks]
         for candidate in able:
@@ -166,23 +197,28 @@ class Catalog:
         for entry in self.entries():
             if self._closing:
                 return
-            self._record(self._loaded(entry))
+            try:
+                live = LiveModel(model.check(entry.folder), entry.folder, self._host, self._residency.call)
+            except Exception as error:
+                reason = residency.reason(entry.reference, error)
+                self._record(replace(entry, state="failed", reason=reason))
+                continue
+            if self._settings.load == "start":
+                # The first in order stay: that they would leave again for the last ones helps nobody.
+                self._residency.bring(live, evict=False)
+            else:
+                self._note(live, "unloaded", None)
 
-    def _loaded(self, entry: Entry) -> Entry:
-        began = time.monotonic()
-        try:
-            live = model.load(entry.folder, self._host)
-        except ContractError as error:
-            log.error("%s failed to load: %s", entry.reference, error)
-            return replace(entry, state="failed", reason=str(error))
-        except Exception as error:
-            log.exception("%s failed to load.", entry.reference)
-            return replace(entry, state="failed", reason=f"{type(error).__name__}: {error}")
-        device = self._host.device
-        recipe = live.manifest.training.recipe
-        self._metrics.info(entry.reference, recipe=recipe, device=device.processor, runtime=providers.RUNTIME)
-        log.info("%s is ready on %s after %.2f s.", entry.reference, device.kind, time.monotonic() - began)
-        return replace(entry, state="ready", model=live)
+    def _note(self, live: LiveModel, state: State, reason: str | None) -> None:
+        """Notes the state that a model is in from now on. One that was never there takes no jobs while it loads."""
+        entry = self._entries[live.manifest.reference]
+        if state == "failed":
+            self._record(replace(entry, state=state, reason=reason, model=None))
+            return
+        if state == "ready":
+            recipe, processor = live.manifest.training.recipe, self._host.device.processor
+            self._metrics.info(entry.reference, recipe=recipe, device=processor, runtime=providers.RUNTIME)
+        self._record(replace(entry, state=state, model=entry.model if state == "loading" else live))
 
     def _record(self, entry: Entry) -> None:
         self._entries[entry.reference] = entry

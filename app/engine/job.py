@@ -1,27 +1,45 @@
 """One request as the engine sees it: n samples, when they must be done, and what becomes of their outputs."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Arrays = Mapping[str, NDArray[np.generic]]
+from app.metrics import Lane
+
+Arrays = Mapping[str, NDArray[Any]]
 """Arrays by ONNX name; the first axis of each is the sample."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Piecewise(Generic[T]):
+    """A result that is put together of one piece for each sample; the pieces are made side by side.
+
+    `each` gets the number of a sample in its job and the sample's outputs, without the axis of the batch, as soon as
+    they are there, on any thread. `finish` gets what it returned for all samples, in their order.
+    """
+
+    each: Callable[[int, Arrays], Any]
+    finish: Callable[[list[Any]], T]
+
+
+Finish = Callable[[Arrays], T] | Piecewise[T]
+"""What makes a job's result of the outputs of its samples: of all at once, or piecewise."""
 
 
 @dataclass
 class Timing:
     """Where a job's time went, in seconds that follow upon each other: their sum is submission to result.
 
-    `queue` ends when the last sample enters a batch, `infer` when the last output is there, `encode` when `finish`
-    has returned. `batches` holds the size of each batch that the job rode in.
+    `queue` ends when the last sample enters a batch, `infer` when the last output is there, `encode` when the
+    result is made. `batches` holds the size of each batch that the job rode in.
     """
 
     queue: float = 0
@@ -33,9 +51,10 @@ class Timing:
 class Job(Future[T]):
     """A request of `samples` samples, which may ride in different batches. Made by `Batcher.submit`.
 
-    A future of what `finish` returns for the outputs of all samples. Its result raises what `finish` raised,
-    `DeadlineExceeded` if it was still queued at its `deadline` (`time.monotonic` seconds), `InferenceFailed` if a
-    batch that it rode in failed, `Draining` if the service ended first.
+    A future of what `finish` makes of the outputs of all samples. Its result raises what `finish` raised,
+    `DeadlineExceeded` if it was still queued at its `deadline` (`time.monotonic` seconds); `InferenceFailed`,
+    `InvalidOutput` or `InferenceTimedOut` if a batch that it rode in failed, `NotReady` if those of others did, so
+    that the model isn't run any more; `Draining` if the service ended first.
     """
 
     def __init__(
@@ -43,10 +62,12 @@ class Job(Future[T]):
         inputs: Arrays,
         samples: int,
         deadline: float | None,
-        finish: Callable[[Arrays], T],
+        finish: Finish[T],
         withdraw: Callable[["Job[T]"], None],
+        lane: Lane = "interactive",
     ) -> None:
         super().__init__()
+        self.lane = lane
         self.inputs = inputs
         self.samples = samples
         self.deadline = deadline
@@ -54,21 +75,32 @@ class Job(Future[T]):
         self.submitted = time.monotonic()
         self.waiting = samples
         """Samples that are still queued; the batcher counts it down, under its lock."""
+        self.piecewise = isinstance(finish, Piecewise)
         self._finish = finish
         self._withdraw = withdraw
         self._lock = Lock()
-        self._outputs: dict[str, NDArray[np.generic]] = {}
         self._missing = samples
+        self._ready: dict[int, Arrays] = {}
+        self._pieces: list[Any] = [None] * samples if self.piecewise else []
+        self._unmade = samples
+        self._encoding = 0.0
         self._claimed = False
         self._marked = self.submitted
+
+    @property
+    def unmade(self) -> int:
+        """Samples of which nothing has been made that could be sent."""
+        return self._unmade if self.piecewise else self.samples
 
     def cancel(self) -> bool:
         """Takes the samples that still wait out of the queue; rows that a device is computing are thrown away.
 
-        False if the outcome is known, or `finish` has begun.
+        False if the outcome is known.
         """
-        cancelled = super().cancel()
-        if cancelled:
+        with self._lock:
+            again = self.cancelled()
+            cancelled = super().cancel()
+        if cancelled and not again:
             self._withdraw(self)
         return cancelled
 
@@ -80,49 +112,78 @@ class Job(Future[T]):
         stop = self.samples - self.waiting
         return slice(stop - count, stop)
 
-    def receive(self, rows: slice, outputs: Arrays) -> bool:
-        """Takes in the outputs of samples `rows`; True when they were the last. Called by several executors."""
+    def receive(self, rows: slice, outputs: Arrays) -> Iterable[int]:
+        """Takes in the outputs of samples `rows`; the numbers of the pieces that can be made now, see `encode`.
+
+        A job that isn't piecewise is one piece, once it is complete. Called by several executors.
+        """
         count = rows.stop - rows.start
-        if count == self.samples:
+        if self.piecewise:
+            for row, piece in enumerate(range(rows.start, rows.stop)):
+                self._ready[piece] = {name: value[row] for name, value in outputs.items()}
+        elif count == self.samples:
             # The usual case, a job that rode in one batch, keeps the batch's rows as they are.
-            self._outputs = dict(outputs)
+            self._ready[0] = outputs
         else:
-            with self._lock:
-                for name, value in outputs.items():
-                    if name not in self._outputs:
-                        self._outputs[name] = np.empty((self.samples, *value.shape[1:]), value.dtype)
-            for name, value in outputs.items():
-                self._outputs[name][rows] = value
+            self._gather(rows, outputs)
         with self._lock:
             self._missing -= count
             complete = self._missing == 0
         if complete:
             self.timing.infer = self._lap()
-        return complete
+        if self.piecewise:
+            return range(rows.start, rows.stop)
+        return [0] if complete else []
 
-    def finish(self, observe: Callable[["Job[T]", float], None]) -> None:
-        """Makes the result of the outputs, which are complete.
+    def encode(self, piece: int, observe: Callable[["Job[T]", float], None]) -> None:
+        """Makes a piece of the result, and the result if it is the last one; nothing if the outcome is known.
 
-        `observe` gets the job and the seconds that it took, waiting for a thread not counted, before anyone sees it.
+        `observe` gets the job and the seconds that all of it took, waiting for a thread not counted, before anyone sees
+        the result. Called by several threads.
         """
-        if not self._claim():
+        if self.done():
             return
-        # Whoever reads the result keeps the job for its timing; the pixels need not stay as long.
-        outputs, self._outputs = self._outputs, {}
         began = time.monotonic()
         try:
-            result = self._finish(outputs)
+            # Whoever reads the result keeps the job for its timing; the pixels need not stay as long.
+            outputs = self._ready.pop(piece)
+            if isinstance(self._finish, Piecewise):
+                self._pieces[piece] = self._finish.each(piece, outputs)
+                if not self._last(time.monotonic() - began):
+                    return
+                result = self._finish.finish(self._pieces)
+            else:
+                result = self._finish(outputs)
+                self._encoding = time.monotonic() - began
         except Exception as error:
-            self.set_exception(error)
+            self.fail(error)
             return
-        self.timing.encode = self._lap()
-        observe(self, time.monotonic() - began)
-        self.set_result(result)
+        if self._claim():
+            self.timing.encode = self._lap()
+            observe(self, self._encoding)
+            self.set_result(result)
 
     def fail(self, error: Exception) -> None:
-        """Ends the job with an error, unless its outcome is known or `finish` has begun."""
+        """Ends the job with an error, unless its outcome is known."""
         if self._claim():
             self.set_exception(error)
+
+    def _gather(self, rows: slice, outputs: Arrays) -> None:
+        """Puts rows that came in several batches together."""
+        with self._lock:
+            if not self._ready:
+                self._ready[0] = {
+                    name: np.empty((self.samples, *value.shape[1:]), value.dtype) for name, value in outputs.items()
+                }
+        for name, value in outputs.items():
+            self._ready[0][name][rows] = value
+
+    def _last(self, seconds: float) -> bool:
+        """Notes that a piece was made, in so many seconds; whether it was the last."""
+        with self._lock:
+            self._encoding += seconds
+            self._unmade -= 1
+            return self._unmade == 0
 
     def _claim(self) -> bool:
         """Whether the caller may decide the outcome: the first one may, unless the job was cancelled."""

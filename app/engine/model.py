@@ -1,22 +1,31 @@
-"""A model that takes traffic: its manifest, its queue, and what identifies its pictures."""
+"""A model that takes jobs: its manifest, its queue while it is in memory, and what identifies its pictures."""
 
+import math
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from threading import Condition
+from typing import Any, TypeVar
 
 from app import contract
 from app.contract import ContractError, Manifest
-from app.engine import warmup
+from app.engine import outputs, warmup
 from app.engine.admission import Limits
 from app.engine.batching import Batch, Batcher
 from app.engine.cost import Cost
-from app.engine.job import Arrays, Job
+from app.engine.cuda import GpuSession
+from app.engine.deferred import Deferred
+from app.engine.health import Health
+from app.engine.job import Arrays, Finish, Job
 from app.engine.providers import Device
 from app.engine.rotation import Rotation
-from app.engine.session import Session
-from app.metrics import Metrics, ModelMetrics
+from app.engine.session import Session, sizes
+from app.engine.warmup import OnExecutor
+from app.errors import Draining, NotReady, Problem, retry_after
+from app.metrics import Drop, Lane, Metrics
 
 T = TypeVar("T")
 
@@ -31,24 +40,46 @@ class Host:
     metrics: Metrics
     limits: Limits
     max_batch: int
+    threads: int = 1
 
 
-@dataclass(frozen=True)
 class LiveModel:
-    """A model that is warm, whose pictures are right, and which takes jobs."""
+    """A model that takes jobs. While it is in memory they go into its queue; else they wait here until it comes.
 
-    manifest: Manifest
-    folder: Path
-    device: Device
-    metrics: ModelMetrics
-    batcher: Batcher
+    `call` is told of each job that waits, by its deadline; it must not block.
+    """
+
+    def __init__(
+        self, manifest: Manifest, folder: Path, host: Host, call: Callable[["LiveModel", float], None]
+    ) -> None:
+        self.manifest = manifest
+        self.folder = folder
+        self.device = host.device
+        self.metrics = host.metrics.model(manifest.reference)
+        self.health = Health(manifest.reference)
+        self.batcher: Batcher | None = None
+        self.weights = _weights(folder, manifest, host)
+        """Bytes that its sessions take at least."""
+        self.seconds: float | None = None
+        """How long it took to load, the last time."""
+        self.used = 0.0
+        """When the last job came, in `time.monotonic` seconds."""
+        self._host = host
+        self._call = call
+        self._cost: Cost | None = None
+        self._idle = Condition()
+        self._grown: list[int] = []
+        self._open = 0
+        self._leaving = False
+        self._waiting: dict[Job[Any], Deferred[Any]] = {}
+        self._refusal: Callable[[], Problem] | None = None
 
     @property
     def identity(self) -> str:
         """Runtime and hardware: where they are equal, so are the bytes of a picture."""
         return self.device.identity
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the manifest's hashes of the folder's files: the same for the same weights, anywhere."""
         lines = [f"{sha256}  {file}\n" for file, sha256 in sorted(self.manifest.files.items())]
@@ -56,30 +87,197 @@ class LiveModel:
 
     @property
     def cost(self) -> dict[int, float]:
-        """Predicted seconds by batch size, as of now."""
-        return self.batcher.cost.snapshot()
+        """Predicted seconds by batch size, as of now, or of when it was last in memory; empty if it never was."""
+        return self._cost.snapshot() if self._cost else {}
 
-    def submit(self, inputs: Arrays, *, deadline: float | None, finish: Callable[[Arrays], T]) -> Job[T]:
-        """Queues a job for the generator; see `Batcher.submit`."""
-        return self.batcher.submit(inputs, deadline=deadline, finish=finish)
+    def lagged(self, seconds: float) -> None:
+        """Takes in how long a job that had ended waited for whoever asked: admission counts with it."""
+        self._host.rotation.lagged(seconds)
+
+    def abandoned(self, samples: int) -> None:
+        """Counts samples whose client was gone before they were queued, or when they were done."""
+        self.metrics.dropped["cancelled"].inc(samples)
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory: its weights, once for each session, or by how much the process grew if that's more.
+
+        The weights alone would leave out what kernels copy, and the activations of the largest batch, which may be much
+        larger. The growth alone would count what others allocate and free meanwhile: so the least of all loads counts.
+        """
+        return max(self.weights, min(self._grown, default=0))
+
+    def measured(self, grown: int, seconds: float) -> None:
+        """Takes in by how many bytes the process grew as it was loaded, and how long that took."""
+        self._grown.append(grown)
+        self.seconds = seconds
+
+    @property
+    def failed(self) -> bool:
+        """Whether it can't be loaded."""
+        return self._refusal is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether jobs are in its queue, on the device, or being encoded."""
+        return self._open > 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether jobs wait for it to come into memory."""
+        return bool(self._waiting)
+
+    def submit(
+        self,
+        inputs: Arrays,
+        *,
+        deadline: float | None,
+        finish: Finish[T],
+        lane: Lane = "interactive",
+    ) -> Job[T]:
+        """Queues a job for the generator, see `Batcher.submit`.
+
+        Where the model isn't in memory, the job waits for it, ends with `NotReady` if it can't be loaded or hasn't come
+        by the deadline, and may be refused, as by `Batcher.submit`, only then.
+        """
+        with self._idle:
+            batcher = None if self._leaving else self.batcher
+            if batcher is not None:
+                self._open += 1
+                self.used = time.monotonic()
+            else:
+                deferred = self._defer(inputs, deadline, finish, lane)
+        if batcher is not None:
+            return self._enter(batcher, inputs, deadline, finish, lane)
+        self._call(self, math.inf if deadline is None else deadline)
+        return deferred
+
+    def arrive(self, batcher: Batcher) -> None:
+        """It is in memory: the jobs that waited go into its queue, and those that come do at once."""
+        with self._idle:
+            self.batcher, self._cost = batcher, batcher.cost
+            waiting, self._waiting = self._waiting, {}
+            self._open += len(waiting)
+            self.used = time.monotonic()
+        for deferred in waiting.values():
+            deferred.enter(lambda *job: self._enter(batcher, *job))
+
+    def leave(self) -> None:
+        """Takes the model out of memory. First waits until no job is open; those that come meanwhile wait for it to
+        come back.
+        """
+        with self._idle:
+            self._leaving = True
+            self._idle.wait_for(lambda: not self._open)
+            batcher, self.batcher = self.batcher, None
+            self._leaving = False
+        if batcher is not None:
+            self._host.rotation.part(batcher)
+
+    def refuse(self, refusal: Callable[[], Problem]) -> None:
+        """It won't come: ends the jobs that wait, and refuses those that would."""
+        with self._idle:
+            self._refusal = refusal
+            waiting, self._waiting = self._waiting, {}
+        for deferred in waiting.values():
+            self._drop(deferred, "failed", refusal())
+
+    def expire(self, now: float) -> float:
+        """Ends the jobs that wait and whose deadline has passed; returns the next deadline, infinity without one."""
+        with self._idle:
+            due = {job: math.inf if job.deadline is None else job.deadline for job in self._waiting.values()}
+            late = [job for job, deadline in due.items() if deadline <= now]
+            for job in late:
+                del self._waiting[job], due[job]
+        for job in late:
+            passed = f"{self.manifest.reference} was still loading when the deadline passed, after"
+            # The first load's length is unknown before its end.
+            retry = retry_after(self.seconds) if self.seconds else {}
+            self._drop(job, "deadline", NotReady(f"{passed} {now - job.submitted:.3g} s.", headers=retry))
+        return min(due.values(), default=math.inf)
+
+    def _defer(self, inputs: Arrays, deadline: float | None, finish: Finish[T], lane: Lane) -> Deferred[T]:
+        if self._host.rotation.draining:
+            self.metrics.refused["draining"].inc()
+            raise Draining
+        if self._refusal is not None:
+            raise self._refusal()
+        deferred = Deferred(inputs, len(next(iter(inputs.values()))), deadline, finish, self._withdraw, lane)
+        self._waiting[deferred] = deferred
+        return deferred
+
+    def _enter(self, batcher: Batcher, inputs: Arrays, deadline: float | None, finish: Finish[T], lane: Lane) -> Job[T]:
+        """Queues a job that is counted as open already."""
+        try:
+            job = batcher.submit(inputs, deadline=deadline, finish=finish, lane=lane)
+        except BaseException:
+            self._ended(None)
+            raise
+        job.add_done_callback(self._ended)
+        return job
+
+    def _ended(self, _: object) -> None:
+        with self._idle:
+            self._open -= 1
+            if not self._open and self._leaving:
+                self._idle.notify_all()
+
+    def _withdraw(self, job: Job[Any]) -> None:
+        with self._idle:
+            waited = self._waiting.pop(job, None)
+        if waited is not None:
+            self.metrics.dropped["cancelled"].inc(job.samples)
+
+    def _drop(self, deferred: Deferred[Any], reason: Drop, problem: Problem) -> None:
+        self.metrics.dropped[reason].inc(deferred.samples)
+        deferred.fail(problem)
 
 
-def prove(folder: Path, device: Device, max_batch: int) -> tuple[Manifest, Session, Cost]:
+def check(folder: Path) -> Manifest:
+    """The manifest of a folder whose files are unaltered; `ContractError` if they are not, or it can't be served."""
+    manifest = contract.check(folder)
+    if "generate" not in manifest.tasks:
+        raise ContractError(f"{manifest.reference} can {', '.join(manifest.tasks)}; this service can only generate")
+    return manifest
+
+
+def prove(
+    folder: Path, device: Device, max_batch: int, threads: int = 1
+) -> tuple[Manifest, Session | GpuSession, Cost]:
     """The model of a folder, which has shown on a device that it can be served; what its batches cost there.
 
     Raises `ContractError`, which says what is wrong with the folder.
     """
-    manifest = contract.check(folder)
-    if "generate" not in manifest.tasks:
-        raise ContractError(f"{manifest.reference} can {', '.join(manifest.tasks)}; this service can only generate")
+    manifest = check(folder)
+    return manifest, *_generator(folder, manifest, device, max_batch, threads, lambda _, errand: errand())
+
+
+def load(live: LiveModel, host: Host) -> Batcher:
+    """The queue of a model, once it is proven; `ContractError`, and nothing stays of it, if not.
+
+    That is also where its folder does not hold any more what it held when the manifest was read.
+    """
+    folder, manifest, on = live.folder, live.manifest, host.rotation.on
+    session, cost = _generator(folder, manifest, host.device, host.max_batch, host.threads, on)
+    reference = live.manifest.reference
+    run = outputs.checked(reference, session.run, live.manifest.graphs["generator"].outputs)
+    return Batcher(reference, run, cost, host.rotation, host.encode, live.health, live.metrics, host.limits)
+
+
+def _generator(
+    folder: Path, manifest: Manifest, device: Device, max_batch: int, threads: int, on: OnExecutor
+) -> tuple[Session | GpuSession, Cost]:
     graph = manifest.graphs["generator"]
-    session = Session(contract.load(folder, manifest, graph.file), graph, device, max_batch)
-    return manifest, session, warmup.warm(session, manifest, device)
+    data = contract.load(folder, manifest, graph.file)
+    if device.gpus:
+        lanes = GpuSession(data, graph, device, max_batch)
+        return lanes, warmup.warm_lanes(lanes, manifest, device, on)
+    session = Session(data, graph, max_batch, threads)
+    return session, warmup.warm(session, manifest, device)
 
 
-def load(folder: Path, host: Host) -> LiveModel:
-    """Lets the model of a folder take traffic, once it is proven; `ContractError`, and nothing stays of it, if not."""
-    manifest, session, cost = prove(folder, host.device, host.max_batch)
-    metrics = host.metrics.model(manifest.reference)
-    batcher = Batcher(manifest.reference, session.run, cost, host.rotation, host.encode, metrics, host.limits)
-    return LiveModel(manifest, folder, host.device, metrics, batcher)
+def _weights(folder: Path, manifest: Manifest, host: Host) -> int:
+    """Bytes of the graph, once for each session that a device has it in; see `Session` and `GpuSession`."""
+    lanes = len(host.device.lanes)
+    sessions = lanes * len(sizes(host.max_batch)) if lanes else min(host.threads, 2)
+    return sessions * (folder / manifest.graphs["generator"].file).stat().st_size

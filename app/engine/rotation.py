@@ -7,29 +7,54 @@ from concurrent.futures import Future
 from threading import Condition, Lock
 from typing import Any, Generic, Protocol, TypeVar
 
+from app.engine.cost import FRESH
 from app.errors import Draining
+from app.metrics import Lane
 
-B = TypeVar("B", covariant=True)
+
+class Turn(Protocol):
+    """What a queue gives an executor to do."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it is predicted to take."""
+        ...
 
 
-class Queue(Protocol[B]):
-    """The queue of one model, as the rotation sees it. `due` and `take` are called with the lock held."""
+B = TypeVar("B", bound=Turn)
+T = TypeVar("T")
+Cut = TypeVar("Cut", bound=Turn, covariant=True)
+
+
+class Queue(Protocol[Cut]):
+    """The queue of one model, as the rotation sees it. `due`, `lane` and `take` are called with the lock held."""
 
     def due(self, now: float) -> float:
         """When the next batch may leave: `now` or earlier means at once, infinity that nothing waits."""
         ...
 
-    def take(self, now: float, executors: int) -> B:
-        """The next batch; so many executors are free to share what waits."""
+    def lane(self, now: float) -> Lane:
+        """The lane of the next batch, of a queue that isn't empty."""
         ...
 
-    def seconds(self) -> float:
-        """Predicted seconds of work that waits."""
+    def take(self, now: float, executors: int, alone: bool) -> Cut:
+        """The next batch; so many executors are free to share what waits. `alone` says that they are all there are,
+        and that no other job is open.
+        """
+        ...
+
+    def seconds(self, lane: Lane) -> float:
+        """Predicted seconds of the work that goes before a new job of that lane."""
         ...
 
 
 class Rotation(Generic[B]):
-    """The queues of one device, which take turns batch by batch.
+    """The queues of one device, which take turns batch by batch, interactive ones before bulk.
+
+    Turns are fair in device time: of the queues with work in the same lane, the next is the one that has had the
+    least. A queue that comes back from a pause is put level with the others, as it may not save up time
+    (start-time fair queueing, Goyal et al. 1996). Time is what the batch is predicted to take: a prediction is there
+    when the next one is chosen, is the same for all who compare, and follows what batches really take.
 
     The lock is held for bookkeeping only, microseconds at a time; arrays are touched and futures settled outside it.
     """
@@ -44,18 +69,37 @@ class Rotation(Generic[B]):
         self._work = Condition(self.lock)
         self._finished = Condition(self.lock)
         self._queues: tuple[Queue[B], ...] = ()
-        self._turn = 0
+        self._had: dict[Queue[B], float] = {}
+        """Virtual time that each queue has had, in seconds."""
+        self._now = 0.0
+        """Virtual time: what the queue had had whose turn was the last."""
         self._open: dict[Future[Any], Callable[[Exception], None]] = {}
         self._closed = False
+        self.lag = 0.0
+        """Seconds from the end of a job until whoever waits for it goes on, lately."""
+        self._errands: dict[int, tuple[Callable[[], None], Future[Any]]] = {}
 
     def join(self, queue: Queue[B]) -> None:
         """Gives a queue its turns."""
         with self.lock:
             self._queues += (queue,)
+            self._had[queue] = self._now
 
-    def seconds(self, at_most: float = math.inf) -> float:
-        """Predicted seconds of work in all queues, counting at most so much of each. Needs no lock."""
-        return sum(min(queue.seconds(), at_most) for queue in self._queues)
+    def part(self, queue: Queue[B]) -> None:
+        """Takes the turns of a queue that is empty."""
+        with self.lock:
+            self._queues = tuple(one for one in self._queues if one is not queue)
+            self._had.pop(queue, None)
+
+    def seconds(self, lane: Lane = "bulk", at_most: float = math.inf) -> float:
+        """Predicted seconds of the work that goes before a new job of that lane, counting at most so much of each
+        queue. Needs no lock.
+        """
+        return sum(min(queue.seconds(lane), at_most) for queue in self._queues)
+
+    def lagged(self, seconds: float) -> None:
+        """Takes in how long a job that had ended waited to be seen. Needs no lock."""
+        self.lag += FRESH * (seconds - self.lag)
 
     def enter(self, job: Future[Any], samples: int, abandon: Callable[[Exception], None]) -> None:
         """Counts a queued job as open and wakes as many idle executors as can share its samples. Lock held.
@@ -71,23 +115,46 @@ class Rotation(Generic[B]):
         if not self._open:
             self._finished.notify_all()
 
-    def take(self) -> B | None:
-        """Waits for work and returns the next batch; None once the rotation is closed."""
+    def on(self, executor: int, errand: Callable[[], T]) -> T:
+        """What an errand returns, or raises, on the thread of an executor, which runs it before its next batch.
+
+        One errand at a time. Raises `Draining` if the rotation is closed before it begins.
+        """
+        done: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(errand())
+            except Exception as error:
+                done.set_exception(error)
+
+        with self.lock:
+            if self._closed:
+                raise Draining
+            self._errands[executor] = run, done
+            self._work.notify_all()
+        return done.result()
+
+    def take(self, executor: int = 0) -> B | None:
+        """Waits for work and returns the next batch; None once the rotation is closed. Runs the executor's errands."""
         with self.lock:
             while not self._closed:
+                if self._run_errand(executor):
+                    continue
                 now = time.monotonic()
-                soonest = math.inf
-                for position in range(self._turn, self._turn + len(self._queues)):
-                    queue = self._queues[position % len(self._queues)]
-                    due = queue.due(now)
-                    if due <= now:
-                        self._turn = position + 1
-                        return queue.take(now, 1 + self.idle)
-                    soonest = min(soonest, due)
+                batch, due = self._next(now)
+                if batch is not None:
+                    return batch
                 self.idle += 1
-                self._work.wait(None if soonest == math.inf else soonest - now)
+                self._work.wait(None if due == math.inf else due - now)
                 self.idle -= 1
         return None
+
+    def poll(self, now: float) -> B | None:
+        """The next batch, if one may leave now."""
+        with self.lock:
+            batch, _ = self._next(now)
+        return batch
 
     def drain(self, seconds: float) -> None:
         """Refuses new jobs, gives open ones that long to finish, and ends the rest with `Draining`."""
@@ -104,3 +171,44 @@ class Rotation(Generic[B]):
         with self.lock:
             self._closed = True
             self._work.notify_all()
+            errands, self._errands = self._errands, {}
+        for _, done in errands.values():
+            done.set_exception(Draining())
+
+    def _run_errand(self, executor: int) -> bool:
+        """Runs the errand of an executor, without the lock, which is held; False if there is none."""
+        if executor not in self._errands:
+            return False
+        run, _ = self._errands.pop(executor)
+        self.lock.release()
+        try:
+            run()
+        finally:
+            self.lock.acquire()
+        return True
+
+    def _next(self, now: float) -> tuple[B | None, float]:
+        """The next batch, or None and when one may leave. Lock held.
+
+        Apart from `take`, which waits: there a variable would keep a queue alive that has parted, and its model.
+        """
+        first: tuple[bool, float, float, Queue[B]] | None = None
+        soonest = math.inf
+        for queue in self._queues:
+            due = queue.due(now)
+            soonest = min(soonest, due)
+            if due > now:
+                continue
+            had = self._had[queue]
+            # Of several that paused, the one that has had the least of all.
+            order = (queue.lane(now) == "bulk", max(had, self._now), had, queue)
+            if first is None or order[:3] < first[:3]:
+                first = order
+        if first is None:
+            return None, soonest
+        _, self._now, _, queue = first
+        executors = 1 + self.idle
+        # Under load a queue may be empty for a moment, but never is only one job open.
+        batch = queue.take(now, executors, executors == self.executors and len(self._open) == 1)
+        self._had[queue] = self._now + batch.seconds
+        return batch, now

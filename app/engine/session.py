@@ -1,60 +1,86 @@
-"""One graph on one device: loaded, its signature checked against the manifest, and run on batches."""
+"""One graph on the CPU: loaded, its signature checked against the manifest, and run on batches of any size."""
 
-from collections.abc import Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from app.contract import ContractError, Graph, Tensor
 from app.engine import providers
-from app.engine.cost import fit
+from app.engine.cost import Ways
 from app.engine.job import Arrays
-from app.engine.providers import Device
 
 TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(uint8)": "uint8"}
 NATIVE = {"latent": "float32", "label": "int64", "image": "uint8"}
+
+T = TypeVar("T")
+
+
+def sizes(max_batch: int) -> list[int]:
+    """The batch sizes that are warmed up, ascending: powers of two, and the largest one."""
+    return [2**power for power in range(max_batch.bit_length()) if 2**power < max_batch] + [max_batch]
 
 
 class Session:
     """A graph, ready to run on any thread.
 
-    A CPU runs batches of any size, in one session. A GPU runs fixed `sizes`, each in a session of its own, and smaller
-    batches are padded: its convolutions keep the plan of the last shape only, and plan for milliseconds at each change
-    (onnxruntime#23006).
+    It runs single-threaded; a batch that has the machine to itself may go through a second session, on all `threads`,
+    which `narrow` gives up.
     """
 
-    def __init__(self, data: bytes, graph: Graph, device: Device, max_batch: int) -> None:
+    def __init__(self, data: bytes, graph: Graph, max_batch: int, threads: int = 1) -> None:
         """From the graph's checked bytes. `ContractError` if it can't be loaded or is not what the manifest says."""
-        self.fixed = device.kind == "cuda"
-        self.sizes = [2**power for power in range(max_batch.bit_length()) if 2**power < max_batch] + [max_batch]
+        self.sizes = sizes(max_batch)
         self._outputs = [output.name for output in graph.outputs]
-        self._sessions = [_load(data, graph, device) for _ in (self.sizes if self.fixed else [max_batch])]
-        _check(graph, self._sessions[0])
+        self._session = load(graph, lambda: providers.load(data))
+        self._wide = load(graph, lambda: providers.load(data, threads)) if threads > 1 else None
+        self._ways = Ways()
+        check(graph, self._session)
 
-    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        """The outputs by name for a batch of at most the largest size; as many rows as the inputs have."""
-        if not self.fixed:
-            return self._run(self._sessions[0], inputs)
-        samples = len(next(iter(inputs.values())))
-        size = fit(samples, self.sizes)
-        # Padded with the first row, since any row of the batch is a valid input, and zeros may not be.
-        padded = {name: np.concatenate([value, value[:1].repeat(size - samples, 0)]) for name, value in inputs.items()}
-        outputs = self._run(self._sessions[self.sizes.index(size)], padded)
-        return {name: value[:samples] for name, value in outputs.items()}
+    @property
+    def wide(self) -> bool:
+        """Whether a batch that has the machine to itself may run on several threads."""
+        return self._wide is not None
+
+    def narrow(self) -> None:
+        """Gives up the session of several threads."""
+        self._wide = None
+
+    def run_wide(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """As `run`, on several threads; there are some."""
+        return self._run(self._wide, inputs)
+
+    def run(self, inputs: Arrays, alone: bool = False) -> dict[str, NDArray[Any]]:
+        """The outputs by name for a batch of at most the largest size; as many rows as the inputs have.
+
+        `alone` says that nothing else wants the device now.
+        """
+        if alone and self._wide is not None:
+            return self._run_alone([self._session, self._wide], inputs)
+        return self._run(self._session, inputs)
+
+    def _run_alone(self, sessions: list[Any], inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """On one thread or on several: whichever was the quicker lately."""
+        way = self._ways.choose()
+        began = time.perf_counter()
+        outputs = self._run(sessions[way], inputs)
+        self._ways.observe(way, (time.perf_counter() - began) / len(next(iter(inputs.values()))))
+        return outputs
 
     def _run(self, session: Any, inputs: Arrays) -> dict[str, NDArray[Any]]:
         return dict(zip(self._outputs, session.run(self._outputs, inputs), strict=True))
 
 
-def _load(data: bytes, graph: Graph, device: Device) -> Any:
+def load(graph: Graph, loading: Callable[[], T], where: str = "cpu") -> T:
+    """What `loading` returns; `ContractError` with the file's name for whatever the runtime raises."""
     try:
-        return providers.load(data, device)
+        return loading()
     except Exception as error:  # the runtime's errors share no other base
-        raise ContractError(f"{graph.file} can't be loaded on {device.kind}: {error}") from error
+        raise ContractError(f"{graph.file} can't be loaded on {where}: {error}") from error
 
 
-def _check(graph: Graph, session: Any) -> None:
+def check(graph: Graph, session: Any) -> None:
     """`ContractError` if the graph that was loaded, or the manifest that describes it, is not a native one."""
     flaws = [
         *_differences("input", graph.inputs, session.get_inputs()),

@@ -2,17 +2,25 @@
 
 import logging
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.contract import ContractError, Exporter, Manifest, Pixels
 from app.engine.cost import Cost
+from app.engine.cuda import GpuSession
 from app.engine.job import Arrays
 from app.engine.providers import RUNTIME, Device
 from app.engine.session import Session
 
 log = logging.getLogger(__name__)
+
+OnExecutor = Callable[[int, Callable[[], float]], float]
+"""Calls a function on the thread of the executor with that number, and returns what it returns."""
 
 SECONDS = 1.0
 """Time after which a CPU tries no larger size: there batches gain little, and models should be up soon."""
@@ -26,35 +34,93 @@ SHARE = 0.001
 
 
 def warm(session: Session, manifest: Manifest, device: Device) -> Cost:
-    """The cost curve of a session whose pictures are right; `ContractError` with figures if they are not.
+    """The cost curve of a session on the CPU whose pictures are right; `ContractError` with figures if they are not.
 
     The golden samples are drawn alone, then in batches of every size. Alone, they must be the exporter's: exactly,
-    where runtime and processor are, else as far as rounding allows. In batches, a GPU may round them otherwise. A CPU
-    may not: the service promises that no picture depends on the batch that it rode in. So there a size that changes a
-    picture is left out, with all larger ones; so are sizes that come up after `SECONDS`. What is left out is not used.
+    where runtime and processor are, else as far as rounding allows. The service promises that no picture depends on
+    the batch that it rode in. So a size that changes a picture is left out, with all larger ones; so are sizes that
+    come up after `SECONDS`. What is left out is not used.
     """
-    image = manifest.graphs["generator"].output("image").name
-    drawn = [manifest.inputs(golden.seed, range(1), golden.label) for golden in manifest.golden]
-    inputs = {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}
-    golden = _golden(manifest)
-    exact = manifest.exporter == Exporter(runtime=RUNTIME, processor=device.processor)
-    alone = _draw(session, inputs, np.arange(len(golden)), 1)[image]
-    _compare(alone, golden, exact, "alone")
-    measured: dict[int, float] = {}
+    samples = _samples(manifest, device)
+    every = np.arange(len(samples.pictures))
+    alone = _draw(session.run, samples.inputs, every, 1)[samples.image]
+    samples.compare(alone, every, 1)
+    sizes: list[int] = []
     began = time.perf_counter()
     for size in session.sizes:
-        # Whole batches only, and in them every golden sample at least once.
-        rows = np.arange(-(-len(golden) // size) * size) % len(golden)
-        images = _draw(session, inputs, rows, size)[image]
-        if session.fixed:
-            _compare(images, golden[rows], False, f"in batches of {size}")
-        elif not np.array_equal(images, alone[rows]):
+        rows = samples.rows(size)
+        if not np.array_equal(_draw(session.run, samples.inputs, rows, size)[samples.image], alone[rows]):
             log.warning("%s draws other pictures in batches of %d than alone: not used.", manifest.reference, size)
             break
-        measured[size] = _seconds(session, {name: value[rows[:size]] for name, value in inputs.items()})
-        if not session.fixed and time.perf_counter() - began > SECONDS:
+        sizes.append(size)
+        if time.perf_counter() - began > SECONDS:
             break
-    return Cost(measured, fixed=session.fixed)
+    measured = dict.fromkeys(sizes, float("inf"))
+    # Every size once, and that again: what else the cores had to do for a while must not bend the curve at one size.
+    for _ in range(REPEATS):
+        for size in sizes:
+            measured[size] = min(measured[size], _seconds(session.run, samples.batch(size), 1))
+        if time.perf_counter() - began > SECONDS:
+            break
+    if session.wide and not np.array_equal(_draw(session.run_wide, samples.inputs, every, 1)[samples.image], alone):
+        log.warning("%s draws other pictures on several threads than on one: not used.", manifest.reference)
+        session.narrow()
+    return Cost(measured)
+
+
+def warm_lanes(session: GpuSession, manifest: Manifest, device: Device, on: OnExecutor) -> Cost:
+    """The cost curve of a session on GPUs whose pictures are right; `ContractError` with figures if they are not.
+
+    Every lane is readied, and draws the golden samples, in batches of every size, on the thread of its executor: `on`
+    calls a function there. Between two sizes that thread may serve other models. Kernels differ by size, and with them
+    the rounding: where runtime and processor are the exporter's, batches of 1 must be exact.
+    """
+    samples = _samples(manifest, device)
+    measured = dict.fromkeys(session.sizes, float("inf"))
+
+    def prove(lane: int, size: int) -> float:
+        session.prepare(lane, samples.batch(size))
+        rows = samples.rows(size)
+        samples.compare(_draw(session.run, samples.inputs, rows, size)[samples.image], rows, size)
+        return _seconds(session.run, samples.batch(size))
+
+    for lane in range(session.lanes):
+        for size in session.sizes:
+            measured[size] = min(measured[size], on(lane, partial(prove, lane, size)))
+    return Cost(measured, fixed=True, streams=device.cuda.streams)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The golden samples: inputs by name, pictures uint8 [g, h, w, c], and the output `image` that should draw them.
+
+    They must come out exactly where `exact`, as far as rounding allows elsewhere, and in batches.
+    """
+
+    inputs: Arrays
+    pictures: Pixels
+    image: str
+    exact: bool
+
+    def rows(self, size: int) -> NDArray[np.intp]:
+        """Whole batches only, and in them every sample at least once."""
+        return np.arange(-(-len(self.pictures) // size) * size) % len(self.pictures)
+
+    def batch(self, size: int) -> Arrays:
+        """The inputs of one batch of that size."""
+        return {name: value[self.rows(size)[:size]] for name, value in self.inputs.items()}
+
+    def compare(self, images: NDArray[np.generic], rows: NDArray[np.intp], size: int) -> None:
+        """`ContractError` unless these are the pictures of those rows, drawn in batches of `size`."""
+        how = "alone" if size == 1 else f"in batches of {size}"
+        _compare(images, self.pictures[rows], self.exact and size == 1, how)
+
+
+def _samples(manifest: Manifest, device: Device) -> Samples:
+    drawn = [manifest.inputs(golden.seed, range(1), golden.label) for golden in manifest.golden]
+    inputs = {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}
+    exact = manifest.exporter == Exporter(runtime=RUNTIME, processor=device.processor)
+    return Samples(inputs, _golden(manifest), manifest.graphs["generator"].output("image").name, exact)
 
 
 def _golden(manifest: Manifest) -> Pixels:
@@ -68,10 +134,10 @@ def _golden(manifest: Manifest) -> Pixels:
     return np.stack([golden.array() for golden in manifest.golden])
 
 
-def _draw(session: Session, inputs: Arrays, rows: NDArray[np.intp], size: int) -> dict[str, NDArray[np.generic]]:
+def _draw(run: Callable[[Arrays], Arrays], inputs: Arrays, rows: NDArray[np.intp], size: int) -> dict[str, Any]:
     """The outputs for those rows of the inputs, computed in batches of `size`."""
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]
-    outputs = [session.run({name: value[batch] for name, value in inputs.items()}) for batch in batches]
+    outputs = [run({name: value[batch] for name, value in inputs.items()}) for batch in batches]
     return {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
 
 
@@ -94,11 +160,11 @@ def _compare(images: NDArray[np.generic], expected: Pixels, exact: bool, how: st
     )
 
 
-def _seconds(session: Session, batch: Arrays) -> float:
+def _seconds(run: Callable[[Arrays], Arrays], batch: Arrays, repeats: int = REPEATS) -> float:
     """Seconds for a batch: the quickest of some runs."""
     quickest = float("inf")
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         began = time.perf_counter()
-        session.run(batch)
+        run(batch)
         quickest = min(quickest, time.perf_counter() - began)
     return quickest

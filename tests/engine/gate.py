@@ -14,9 +14,10 @@ from app.engine.admission import Limits
 from app.engine.batching import Batch, Batcher
 from app.engine.cost import Cost
 from app.engine.executor import Executors
+from app.engine.health import Health
 from app.engine.job import Arrays, Job
 from app.engine.rotation import Rotation
-from app.metrics import Metrics
+from app.metrics import Lane, Metrics
 
 PATIENCE = 10
 """Seconds after which a test that waits has failed."""
@@ -33,7 +34,7 @@ class Gate:
         self._entered = Semaphore(0)
         self._go = Semaphore(0)
 
-    def run(self, inputs: Arrays) -> Arrays:
+    def run(self, inputs: Arrays, alone: bool = False) -> Arrays:
         self.batches.append([float(x) for x in inputs["x"]])
         self._entered.release()
         assert self._go.acquire(timeout=PATIENCE), "the test never let this batch go"
@@ -59,11 +60,11 @@ class Gate:
 class Line:
     """A device with executors, and batchers before it."""
 
-    def __init__(self, executors: int = 1) -> None:
+    def __init__(self, executors: int = 1, patience: float = PATIENCE) -> None:
         self.metrics = Metrics()
         self.rotation: Rotation[Batch] = Rotation(executors)
         self.encode = ThreadPoolExecutor(ENCODERS, "ganymede-encode")
-        self.executors = Executors(self.rotation, "test")
+        self.executors = Executors(self.rotation, "test", patience)
         self.gates: list[Gate] = []
 
     def batcher(
@@ -73,7 +74,7 @@ class Line:
         model: str = "toy@1",
         queue_seconds: float = 1000,
         batch_wait: float = 0,
-        run: Callable[[Arrays], Arrays] | None = None,
+        run: Callable[[Arrays, bool], Arrays] | None = None,
     ) -> tuple[Batcher, Gate]:
         """A batcher whose batches cost `seconds` by size (up to four samples for 1 s unless told) and its gate."""
         gate = Gate()
@@ -83,7 +84,8 @@ class Line:
         cost.observe = lambda samples, seconds: None  # type: ignore[method-assign]
         limits = Limits(queue_seconds, batch_wait, ENCODERS)
         metrics = self.metrics.model(model)
-        made = Batcher(model, run or gate.run, cost, self.rotation, self.encode, metrics, limits)
+        run = run or gate.run
+        made = Batcher(model, run, cost, self.rotation, self.encode, Health(model), metrics, limits)
         return made, gate
 
     def count(self, name: str, **labels: str) -> float:
@@ -103,9 +105,11 @@ def x(*values: float) -> Arrays:
     return {"x": np.array(values, np.float64)}
 
 
-def send(batcher: Batcher, *values: float, deadline: float | None = None) -> Job[list[float]]:
+def send(
+    batcher: Batcher, *values: float, deadline: float | None = None, lane: Lane = "interactive"
+) -> Job[list[float]]:
     """Submits a job whose result is the list of its outputs."""
-    return batcher.submit(x(*values), deadline=deadline, finish=lambda outputs: outputs["y"].tolist())
+    return batcher.submit(x(*values), deadline=deadline, finish=lambda outputs: outputs["y"].tolist(), lane=lane)
 
 
 def result(job: Job[Any]) -> Any:

@@ -26,7 +26,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(wide_line: Line) -> Non
         send(batcher, value)
     with pytest.raises(Overloaded, match=r"3 s of work wait for toy@1; the limit is 3 s\.") as refused:
         send(batcher, 7)
-    assert refused.value.headers == {"Retry-After": "3"}
+    assert refused.value.headers["Retry-After"] == "3"
     assert refused.value.status == 429
     assert wide_line.count("ganymede_refused_requests_total", reason="queue") == 1
 
@@ -51,7 +51,7 @@ def test_the_work_of_other_models_on_the_device_counts_towards_the_return(line: 
     send(batcher, 1, 2)
     with pytest.raises(Overloaded) as refused:
         send(batcher, 3)
-    assert refused.value.headers == {"Retry-After": "7"}
+    assert refused.value.headers["Retry-After"] == "7"
 
 
 def test_a_request_larger_than_the_limit_is_let_in_when_nothing_waits(line: Line) -> None:
@@ -65,7 +65,7 @@ def test_a_job_that_could_not_be_done_by_its_deadline_is_refused(line: Line) -> 
     send(batcher, 1, 2, 3)
     with pytest.raises(Overloaded, match=r"toy@1 would take 6 s; the deadline is in 5 s\.") as refused:
         send(batcher, 4, 5, 6, deadline=time.monotonic() + 5)
-    assert refused.value.headers == {"Retry-After": "3"}
+    assert refused.value.headers["Retry-After"] == "3"
     assert line.count("ganymede_refused_requests_total", reason="deadline") == 1
     send(batcher, 4, 5, deadline=time.monotonic() + 5)
 
@@ -96,7 +96,7 @@ def test_samples_that_expire_in_the_queue_are_never_computed(line: Line) -> None
     with pytest.raises(DeadlineExceeded, match=r"The deadline passed after 0\.2\d* s in the queue") as expired:
         result(late)
     assert expired.value.status == 429
-    assert expired.value.headers == {"Retry-After": "1"}
+    assert expired.value.headers["Retry-After"] == "1"
     assert [result(first), result(patient)] == [[0], [6]]
     assert gate.batches == [[0], [3]]
     assert line.count("ganymede_dropped_samples_total", reason="deadline") == 2
@@ -141,3 +141,14 @@ def test_the_time_to_encode_a_job_counts_towards_its_deadline(line: Line) -> Non
     send(batcher, 1)
     with pytest.raises(Overloaded, match=r"toy@1 would take 1\.\d+ s; the deadline is in 1 s\."):
         send(batcher, *range(10), deadline=time.monotonic() + 1)
+
+
+def test_a_lagging_event_loop_counts_against_a_deadline(line: Line) -> None:
+    batcher, _ = line.batcher({1: 0.1, 4: 0.1})
+    for value in range(3):
+        send(batcher, value)
+    send(batcher, 3, deadline=time.monotonic() + 1).cancel()
+    for _ in range(100):
+        line.rotation.lagged(2)
+    with pytest.raises(Overloaded, match="the deadline is in"):
+        send(batcher, 3, deadline=time.monotonic() + 1)

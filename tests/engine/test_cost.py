@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.engine.cost import Cost, fit
+from app.engine.cost import PERIOD, SETTLING, TRIAL, Cost, Ways, fit
 
 
 def test_between_measured_sizes_the_curve_is_a_straight_line() -> None:
@@ -65,3 +65,48 @@ def test_one_hiccup_does_not_upset_the_curve() -> None:
 
 def test_fit_is_the_smallest_size_that_holds() -> None:
     assert [fit(n, [1, 2, 4, 6]) for n in (1, 3, 4, 5, 6)] == [1, 4, 4, 6, 6]
+
+
+def served(ways: Ways, seconds: tuple[float, float], runs: int) -> list[int]:
+    """The ways that so many runs take, whose times are these."""
+    taken = []
+    for _ in range(runs):
+        way = ways.choose()
+        ways.observe(way, seconds[way])
+        taken.append(way)
+    return taken
+
+
+def test_the_quicker_way_is_taken() -> None:
+    for quicker in (0, 1):
+        ways = Ways()
+        seconds = (0.001, 0.002) if quicker == 0 else (0.002, 0.001)
+        taken = served(ways, seconds, 4 * PERIOD)
+        assert set(taken[2 * TRIAL : 4 * TRIAL]) == {quicker}
+        assert taken.count(1 - quicker) < len(taken) / 32
+
+
+def test_a_way_that_became_quicker_is_noticed() -> None:
+    ways = Ways()
+    served(ways, (0.001, 0.002), 2 * PERIOD)
+    taken = served(ways, (0.002, 0.0005), 4 * PERIOD)
+    assert taken[-PERIOD:].count(1) >= PERIOD - TRIAL
+
+
+def test_threads_that_must_wake_first_do_not_spoil_the_trial() -> None:
+    ways = Ways()
+    before, streak, taken = 0, 0, []
+    for _ in range(4 * PERIOD):
+        taken.append(ways.choose())
+        streak = streak + 1 if taken[-1] == before else 1
+        before = taken[-1]
+        ways.observe(before, 1.0 if streak <= SETTLING else (0.002, 0.001)[before])
+    assert taken.count(1) > 0.9 * len(taken)
+
+
+def test_executors_of_one_gpu_do_not_share_what_waits() -> None:
+    """Two halves side by side on one GPU take longer than the whole; on two GPUs they don't."""
+    cost = Cost({1: 1, 2: 1, 4: 1, 8: 1}, fixed=True, streams=2)
+    assert cost.batch(8, executors=1) == 8
+    assert cost.batch(8, executors=2) == 8
+    assert cost.batch(8, executors=4) == 4

@@ -1,4 +1,4 @@
-"""One graph on one device, as far as the models folder does not show it: fixed sizes and their padding."""
+"""One graph on the CPU, as far as the models folder does not show it: its sizes, and its runs on several threads."""
 
 from pathlib import Path
 from typing import Any
@@ -7,65 +7,49 @@ import numpy as np
 import pytest
 
 from app import contract
-from app.engine import providers, warmup
-from app.engine.providers import Device
+from app.engine import providers, session, warmup
 from app.engine.session import Session
 from tests import toy
 
-GPU = Device("cuda", "a GPU that runs on the CPU")
+CPU = providers.device("cpu")
 
 
-@pytest.fixture
-def fixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Session, contract.Manifest]:
-    """A session of fixed sizes, as on a GPU. Its graphs run on the CPU, since no GPU is at hand."""
-    load, cpu = providers.load, providers.device("cpu")
-    monkeypatch.setattr(providers, "load", lambda data, device: load(data, cpu))
+def loaded(tmp_path: Path, max_batch: int, threads: int = 1) -> tuple[Session, contract.Manifest]:
     folder = toy.build(tmp_path)
     manifest = contract.read(folder)
     data = contract.load(folder, manifest, "generator.onnx")
-    return Session(data, manifest.graphs["generator"], GPU, max_batch=6), manifest
+    return Session(data, manifest.graphs["generator"], max_batch, threads), manifest
 
 
-def test_sizes_are_powers_of_two_up_to_the_largest(fixed: tuple[Session, contract.Manifest]) -> None:
-    assert fixed[0].sizes == [1, 2, 4, 6]
-
-
-def test_a_gpu_sees_only_its_fixed_sizes(fixed: tuple[Session, contract.Manifest]) -> None:
-    session, manifest = fixed
-    seen: list[tuple[int, int]] = []
-
-    class Recorder:
-        def __init__(self, place: int, inner: Any) -> None:
-            self.place, self.inner = place, inner
-
-        def run(self, names: list[str], inputs: dict[str, Any]) -> Any:
-            seen.append((self.place, len(inputs["z"])))
-            return self.inner.run(names, inputs)
-
-    session._sessions = [Recorder(place, inner) for place, inner in enumerate(session._sessions)]
-    for samples in range(1, 7):
-        assert len(session.run(manifest.inputs(3, range(samples)))["image"]) == samples
-    assert seen == [(0, 1), (1, 2), (2, 4), (2, 4), (3, 6), (3, 6)]
-
-
-def test_padding_changes_no_picture(fixed: tuple[Session, contract.Manifest]) -> None:
-    session, manifest = fixed
-    alone = np.concatenate([session.run(manifest.inputs(3, range(i, i + 1)))["image"] for i in range(5)])
-    assert np.array_equal(session.run(manifest.inputs(3, range(5)))["image"], alone)
-
-
-def test_the_warm_up_of_fixed_sizes_measures_each(
-    fixed: tuple[Session, contract.Manifest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session, manifest = fixed
-    monkeypatch.setattr(warmup, "SECONDS", 0)
-    assert set(warmup.warm(session, manifest, GPU).snapshot()) == {1, 2, 4, 6}
+@pytest.mark.parametrize(("largest", "sizes"), [(1, [1]), (6, [1, 2, 4, 6]), (8, [1, 2, 4, 8])])
+def test_sizes_are_powers_of_two_up_to_the_largest(largest: int, sizes: list[int]) -> None:
+    assert session.sizes(largest) == sizes
 
 
 def test_the_warm_up_of_a_slow_model_on_a_cpu_stops_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warmup, "SECONDS", 0)
-    device = providers.device("cpu")
-    folder = toy.build(tmp_path)
-    manifest = contract.read(folder)
-    session = Session(contract.load(folder, manifest, "generator.onnx"), manifest.graphs["generator"], device, 32)
-    assert set(warmup.warm(session, manifest, device).snapshot()) == {1}
+    made, manifest = loaded(tmp_path, 32)
+    assert set(warmup.warm(made, manifest, CPU).snapshot()) == {1}
+
+
+def test_several_threads_draw_what_one_draws(tmp_path: Path) -> None:
+    made, manifest = loaded(tmp_path, 8, threads=2)
+    warmup.warm(made, manifest, CPU)
+    assert made.wide
+    one = manifest.inputs(7, range(1))
+    # Enough of them that both ways are taken.
+    pictures = [made.run(one, alone=True)["image"] for _ in range(40)]
+    assert all(np.array_equal(picture, made.run(one)["image"]) for picture in pictures)
+
+
+def test_threads_that_draw_another_picture_are_given_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made, manifest = loaded(tmp_path, 8, threads=2)
+
+    class Other:
+        def run(self, names: list[str], inputs: dict[str, Any]) -> Any:
+            return [255 - value for value in made._session.run(names, inputs)]
+
+    made._wide = Other()
+    warmup.warm(made, manifest, CPU)
+    assert not made.wide
+    assert "draws other pictures on several threads than on one" in caplog.text

@@ -1,0 +1,205 @@
+"""One graph on GPUs: for each executor a lane of its own, with fixed batch sizes, bound buffers and CUDA graphs."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.contract import ContractError, Graph, Tensor
+from app.engine import providers, session
+from app.engine.cost import fit
+from app.engine.job import Arrays
+from app.engine.providers import Device
+
+log = logging.getLogger(__name__)
+
+CAPTURING = 3
+"""Runs in which a CUDA graph is captured for sure: the runtime wants up to two plain ones before."""
+
+PATIENCE = 10.0
+"""Seconds that a capture waits for the runs of others; nobody else begins one meanwhile."""
+
+
+class Capture:
+    """Many may run, or one may capture a CUDA graph.
+
+    While one thread captures, CUDA forbids most calls of every thread of the process, plain copies among them, and
+    gives up the capture for it.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._running = 0
+        self._capturing = False
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Waits until nobody captures; keeps captures waiting."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._capturing)
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                if not self._running:
+                    self._changed.notify_all()
+
+    @contextmanager
+    def capturing(self) -> Iterator[None]:
+        """Lets nobody begin a run, and waits until those that run are done; `TimeoutError` if one hangs."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._capturing)
+            self._capturing = True
+        try:
+            with self._changed:
+                if not self._changed.wait_for(lambda: not self._running, PATIENCE):
+                    raise TimeoutError(f"other runs are not done after {PATIENCE:.3g} s")
+            yield
+        finally:
+            with self._changed:
+                self._capturing = False
+                self._changed.notify_all()
+
+
+CAPTURE = Capture()
+"""Of this process, since a capture minds every thread of it."""
+
+
+class Bound:
+    """A session for batches of one size and the buffers that it reads and writes: nothing is allocated for a run.
+
+    Only what leaves is new memory, since requests keep it while their pictures are encoded. Belongs to one thread.
+    """
+
+    def __init__(self, loaded: Any, graph: Graph, size: int, device: Device, gpu: int) -> None:
+        """`ContractError` unless the shapes of a sample are known."""
+        self._session = loaded
+        self._binding = loaded.io_binding()
+        self._options: Any = providers.UNCAPTURED
+        self._names = [tensor.name for tensor in graph.outputs]
+        # A batch is put together in one array of the host, so that each input is one copy.
+        self._staged = {one.name: np.zeros(_shape(graph, one, size), one.dtype) for one in graph.inputs}
+        self._inputs = {
+            one.name: providers.buffer(_shape(graph, one, size), one.dtype, device, gpu) for one in graph.inputs
+        }
+        for name, value in self._inputs.items():
+            self._binding.bind_ortvalue_input(name, value)
+        for tensor in graph.outputs:
+            output = providers.buffer(_shape(graph, tensor, size), tensor.dtype, device, gpu)
+            self._binding.bind_ortvalue_output(tensor.name, output)
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """The outputs for a batch of at most its size, which is padded with its first row: any row of it is a valid
+        input, and zeros may not be.
+        """
+        with CAPTURE.running():
+            return self._run(inputs)
+
+    def capture(self, inputs: Arrays) -> None:
+        """Runs are one CUDA graph from now on. Raises what the runtime raises if that can't be."""
+        with CAPTURE.capturing():
+            self._options = None
+            for _ in range(CAPTURING):
+                self._run(inputs)
+
+    def _run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        samples = len(next(iter(inputs.values())))
+        for name, staged in self._staged.items():
+            staged[:samples] = inputs[name]
+            staged[samples:] = inputs[name][0]
+            self._inputs[name].update_inplace(staged)
+        self._session.run_with_iobinding(self._binding, self._options)
+        outputs = zip(self._names, self._binding.copy_outputs_to_cpu(), strict=True)
+        return {name: value[:samples] for name, value in outputs}
+
+
+class GpuSession:
+    """A graph on the GPUs of a device, with a lane for each executor: a `Bound` for each batch size, on streams of its
+    own. A smaller batch is padded.
+
+    Sizes are fixed because a convolution on a GPU keeps the plan of its last shape only, and plans for milliseconds at
+    each change (onnxruntime#23006); a session for each keeps all plans. An executor has a lane to itself because the
+    runtime keeps cuDNN's state, and CUDA graphs, by thread.
+    """
+
+    def __init__(self, data: bytes, graph: Graph, device: Device, max_batch: int) -> None:
+        """From the graph's checked bytes. `ContractError` if it can't be loaded or is not what the manifest says.
+
+        Its lanes are not ready before `prepare`.
+        """
+        described = session.load(graph, lambda: providers.load(data))
+        session.check(graph, described)
+        self.sizes = session.sizes(max_batch)
+        self.lanes = len(device.lanes)
+        self._graph = graph
+        self._device = device
+        self._data = data
+        self._axes = {one.shape[0] for one in described.get_inputs() if isinstance(one.shape[0], str)}
+        self._graphs = self._can_capture()
+        self._bounds = [{size: self._bind(lane, size) for size in self.sizes} for lane in range(self.lanes)]
+        self._mine = threading.local()
+
+    def prepare(self, lane: int, inputs: Arrays) -> None:
+        """Readies a lane for batches of as many samples as the inputs have: plans, and captures a CUDA graph.
+
+        To be called on the thread that is to run its batches. Where no graph can be captured, it goes without, with a
+        line in the log.
+        """
+        bounds = self._mine.bounds = self._bounds[lane]
+        size = fit(len(next(iter(inputs.values()))), self.sizes)
+        bounds[size].run(inputs)
+        if not self._graphs:
+            return
+        try:
+            bounds[size].capture(inputs)
+        except Exception as error:  # the runtime's errors share no other base
+            log.warning("%s runs without CUDA graphs: in batches of %d, %s", self._graph.file, size, error)
+            self._graphs = False
+            # A stream whose capture broke off takes no more work.
+            bounds[size] = self._bind(lane, size)
+
+    def run(self, inputs: Arrays, alone: bool = False) -> dict[str, NDArray[Any]]:  # noqa: ARG002 - as `Session.run`
+        """The outputs by name for a batch of at most the largest size, in the lane of the calling thread, which has
+        one by `prepare`; as many rows as the inputs have.
+        """
+        bounds: dict[int, Bound] = self._mine.bounds
+        return bounds[fit(len(next(iter(inputs.values()))), self.sizes)].run(inputs)
+
+    def _can_capture(self) -> bool:
+        """Whether CUDA graphs are wanted, and every node is where one can be captured."""
+        if not self._device.cuda.graphs or self._device.cuda.tensorrt:
+            return False
+        elsewhere = providers.placement(self._load(0, self.sizes[0], graphs=False)) - {providers.CUDA}
+        if elsewhere:
+            log.warning("%s runs without CUDA graphs: some of its nodes run on %s.", self._graph.file, *elsewhere)
+        return not elsewhere
+
+    def _bind(self, lane: int, size: int) -> Bound:
+        loaded = self._load(lane, size, graphs=self._graphs)
+        return Bound(loaded, self._graph, size, self._device, self._device.lanes[lane])
+
+    def _load(self, lane: int, size: int, *, graphs: bool) -> Any:
+        gpu = self._device.lanes[lane]
+        where = f"{self._device.kind}:{gpu} in batches of {size}"
+        return session.load(
+            self._graph,
+            lambda: providers.load_fixed(self._data, self._device, gpu, size, self._axes, graphs=graphs),
+            where,
+        )
+
+
+def _shape(graph: Graph, tensor: Tensor, size: int) -> list[int]:
+    """The shape of a batch of `size` samples, as the manifest says it."""
+    sample = [axis for axis in tensor.shape[1:] if isinstance(axis, int)]
+    if len(sample) < len(tensor.shape) - 1:
+        raise ContractError(
+            f"{graph.file}: the manifest leaves axes of {tensor.name} open; a GPU needs all but the first"
+        )
+    return [size, *sample]
