@@ -86,9 +86,12 @@ class NotAcceptable(Problem):
         super().__init__(detail, extensions={"offered": list(offered)})
 
 
-def _retry(seconds: float) -> dict[str, str]:
-    # RFC 9110 allows whole seconds only. Rounded up, so that whoever obeys does not come too early.
-    return {"Retry-After": str(max(1, math.ceil(seconds)))}
+def retry_after(seconds: float) -> dict[str, str]:
+    """The headers that say when to come back."""
+    # RFC 9110 allows whole seconds only, rounded up here, so that whoever obeys does not come too early. The other one
+    # is what several vendors' clients look for first.
+    milliseconds = max(1, math.ceil(1000 * seconds))
+    return {"Retry-After": str(max(1, math.ceil(seconds))), "Retry-After-Ms": str(milliseconds)}
 
 
 class Overloaded(Problem):
@@ -100,7 +103,7 @@ class Overloaded(Problem):
     status, type, title = 429, "overloaded", "Overloaded"
 
     def __init__(self, detail: str, seconds: float) -> None:
-        super().__init__(detail, headers=_retry(seconds))
+        super().__init__(detail, headers=retry_after(seconds))
 
 
 class DeadlineExceeded(Problem):
@@ -110,11 +113,11 @@ class DeadlineExceeded(Problem):
 
     def __init__(self, waited: float, seconds: float) -> None:
         detail = f"The deadline passed after {waited:.3g} s in the queue; ask for fewer samples, or come back later."
-        super().__init__(detail, headers=_retry(seconds))
+        super().__init__(detail, headers=retry_after(seconds))
 
 
 class NotReady(Problem):
-    """The model, or the service, is still loading or failed to load; the detail says which and why."""
+    """The model, or the service, is still loading, failed to load or fails at work; the detail says which and why."""
 
     status, type, title = 503, "not-ready", "Not ready"
 
@@ -135,3 +138,23 @@ class InferenceFailed(Problem):
 
     def __init__(self, model: str) -> None:
         super().__init__(f"{model} failed while it computed this request; the server's log has the reason.")
+
+
+class InvalidOutput(Problem):
+    """The run of a batch gave what can't be sent; `flaw` says what."""
+
+    status, type, title = 500, "invalid-output", "Invalid output"
+
+    def __init__(self, model: str, flaw: str) -> None:
+        super().__init__(f"{model} computed what can't be sent: {flaw}.")
+        self.flaw = flaw
+
+
+class InferenceTimedOut(Problem):
+    """The run of a batch was given up after `seconds`, though it was predicted to take `predicted`."""
+
+    status, type, title = 504, "inference-timed-out", "Inference timed out"
+
+    def __init__(self, model: str, seconds: float, predicted: float) -> None:
+        took = f"a batch that takes {predicted:.3g} s as a rule was not done after {seconds:.3g} s"
+        super().__init__(f"{model} was given up: {took}.")

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from app.api import docs, generate, health, models, problems
 from app.api.counting import RequestCounter
 from app.api.deps import Service
+from app.api.hot import FrontedApp, HotRoutes
 from app.engine.catalog import Catalog
 from app.metrics import Metrics
 from app.settings import Settings
@@ -31,7 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         await run_in_threadpool(catalog.close, settings.drain_seconds)
 
-    app = FastAPI(
+    app = FrontedApp(
         title="Ganymede",
         version=version("ganymede"),
         description="Pictures from generative adversarial networks: every picture has an address.",
@@ -39,12 +41,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         docs_url=None,
         redoc_url=None,
+        # Without an exporter it would only look for one, in every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = Service(settings, metrics, catalog)
-    app.add_middleware(RequestCounter, metrics=metrics)
+    hot = generate.router(settings)
+    routes = [route for route in hot.routes if isinstance(route, APIRoute)]
+    app.front = RequestCounter(HotRoutes(app, routes), metrics)
     problems.install(app)
     docs.install(app)
-    app.include_router(generate.router(settings))
+    app.include_router(hot)
     app.include_router(models.router)
     app.include_router(health.router)
     return app

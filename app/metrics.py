@@ -19,15 +19,25 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.registry import Collector
 
+Lane = Literal["interactive", "bulk"]
+"""Whose samples go first: those that somebody waits for, or those that fill what is left of the device."""
 Release = Literal["idle", "full", "wait"]
 """Why a batch left: an executor was idle; the largest useful batch was full; the wait window had passed."""
 Drop = Literal["cancelled", "deadline", "failed"]
-Refusal = Literal["queue", "deadline", "draining"]
-State = Literal["loading", "ready", "failed"]
+Refusal = Literal["queue", "deadline", "draining", "failing"]
+State = Literal["loading", "ready", "failing", "unloaded", "failed"]
+"""Of a model version: being checked or loaded; in memory; there, but not run for now, since its
+batches failed; not in memory, but it comes when asked for; broken."""
+
 
 SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BATCH_SIZES = tuple(2**power for power in range(11))
+
+ADDITIVE = frozenset({"ganymede_queue_samples", "ganymede_bulk_queue_samples", "ganymede_model_bytes"})
+"""Gauges that are amounts: several workers' are added up. Of any other, the largest is shown: the longest wait, and 1
+for a state that any worker's model is in."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +55,25 @@ class ModelMetrics:
     dropped: dict[Drop, Counter]
     refused: dict[Refusal, Counter]
     queue_samples: Gauge
+    bulk_samples: Gauge
     queue_seconds: Gauge
+    failing: Gauge
+    bytes: Gauge
+    loads: Counter
+    unloads: Counter
 
-    def watch(self, samples: Callable[[], float], seconds: Callable[[], float]) -> None:
+    def watch(
+        self,
+        samples: Callable[[], float],
+        bulk: Callable[[], float],
+        seconds: Callable[[], float],
+        failing: Callable[[], bool],
+    ) -> None:
         """Reads the queue's gauges from these functions, at each scrape and at no other time."""
         self.queue_samples.set_function(samples)
+        self.bulk_samples.set_function(bulk)
         self.queue_seconds.set_function(seconds)
+        self.failing.set_function(failing)
 
 
 class Metrics:
@@ -60,6 +83,8 @@ class Metrics:
         # A `_created` twin of every series makes a scrape half as large again, and nobody reads it.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = self.registry = CollectorRegistry()
+        self.shown: Collector = registry
+        """What `/metrics` shows: this process's collectors, unless a worker puts those of all workers here."""
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
@@ -98,6 +123,12 @@ class Metrics:
         self._queue_samples = Gauge(
             "ganymede_queue_samples", "Samples that wait for a batch.", ["model"], registry=registry
         )
+        self._bulk_samples = Gauge(
+            "ganymede_bulk_queue_samples",
+            "Samples that wait for a batch in the bulk lane, which are among those of ganymede_queue_samples.",
+            ["model"],
+            registry=registry,
+        )
         self._queue_seconds = Gauge(
             "ganymede_queue_seconds",
             "Predicted seconds until device and encoders are done with the jobs accepted so far.",
@@ -112,12 +143,27 @@ class Metrics:
         )
         self._refused = Counter(
             "ganymede_refused_requests_total",
-            "Requests refused at the door: the queue was full, the deadline out of reach, or the service draining.",
+            "Requests refused at the door: queue full, deadline out of reach, service draining, or model failing.",
             ["model", "reason"],
             registry=registry,
         )
         self._images = Counter(
             "ganymede_images_total", "Images computed, encoded and delivered.", ["model"], registry=registry
+        )
+        self._bytes = Gauge(
+            "ganymede_model_bytes",
+            "Bytes that a model takes in memory; 0 while it isn't there.",
+            ["model"],
+            registry=registry,
+        )
+        self._loads = Counter(
+            "ganymede_model_loads_total", "Times that a model came into memory.", ["model"], registry=registry
+        )
+        self._unloads = Counter(
+            "ganymede_model_unloads_total",
+            "Times that a model left memory, to make room for another.",
+            ["model"],
+            registry=registry,
         )
         self._info = Gauge(
             "ganymede_model_info",
@@ -127,7 +173,7 @@ class Metrics:
         )
         self._state = Gauge(
             "ganymede_model_state",
-            "1 for the state that a model version is in, 0 for the others.",
+            "1 for the state that a model version is in, in any worker; 0 for the others. A failing one is ready, too.",
             ["model", "state"],
             registry=registry,
         )
@@ -154,7 +200,12 @@ class Metrics:
             dropped=reasons(self._dropped, get_args(Drop)),
             refused=reasons(self._refused, get_args(Refusal)),
             queue_samples=self._queue_samples.labels(model),
+            bulk_samples=self._bulk_samples.labels(model),
             queue_seconds=self._queue_seconds.labels(model),
+            failing=self._state.labels(model, "failing"),
+            bytes=self._bytes.labels(model),
+            loads=self._loads.labels(model),
+            unloads=self._unloads.labels(model),
         )
 
     def info(self, model: str, *, recipe: str, device: str, runtime: str) -> None:
@@ -168,5 +219,5 @@ class Metrics:
             self._state.labels(model, possible).set(possible == state)
 
     def exposition(self) -> bytes:
-        """The registry in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """What is shown, in Prometheus' text format."""
+        return generate_latest(self.shown)

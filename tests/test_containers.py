@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from app.main import create_app
-from app.server import SLOW_READERS
+from app.processes.server import SLOW_READERS
+from app.processes.supervisor import GRACE
 from app.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -154,7 +155,7 @@ def test_compose_hears_the_settings_that_a_container_can_change() -> None:
 
 def test_docker_waits_longer_than_the_service_drains() -> None:
     grace = float(SERVICES["app"]["stop_grace_period"].removesuffix("s"))
-    assert grace > Settings.model_construct().drain_seconds + SLOW_READERS
+    assert grace > Settings.model_construct().drain_seconds + max(SLOW_READERS, GRACE)
 
 
 def test_no_container_can_write_or_gain_rights() -> None:

@@ -6,6 +6,8 @@ from app.errors import (
     DeadlineExceeded,
     Draining,
     InferenceFailed,
+    InferenceTimedOut,
+    InvalidOutput,
     InvalidParameter,
     NotAcceptable,
     NotReady,
@@ -27,6 +29,12 @@ EVERY: list[tuple[Problem, int, str]] = [
     (NotReady("b@1 is still loading."), 503, "b@1 is still loading."),
     (Draining(), 503, "This replica is shutting down; ask another one."),
     (InferenceFailed("b@1"), 500, "b@1 failed while it computed this request; the server's log has the reason."),
+    (InvalidOutput("b@1", "output y holds NaN"), 500, "b@1 computed what can't be sent: output y holds NaN."),
+    (
+        InferenceTimedOut("b@1", 10, 0.002),
+        504,
+        "b@1 was given up: a batch that takes 0.002 s as a rule was not done after 10 s.",
+    ),
 ]
 
 
@@ -55,5 +63,9 @@ def test_extensions_are_members_of_the_document() -> None:
 
 @pytest.mark.parametrize(("seconds", "header"), [(0, "1"), (0.2, "1"), (1, "1"), (1.01, "2"), (9.5, "10")])
 def test_retry_after_is_whole_seconds_rounded_up_and_at_least_one(seconds: float, header: str) -> None:
-    assert Overloaded("", seconds).headers == {"Retry-After": header}
-    assert DeadlineExceeded(1, seconds).headers == {"Retry-After": header}
+    assert Overloaded("", seconds).headers["Retry-After"] == header
+    assert DeadlineExceeded(1, seconds).headers["Retry-After"] == header
+
+
+def test_whoever_can_read_milliseconds_is_told_them() -> None:
+    assert [Overloaded("", seconds).headers["Retry-After-Ms"] for seconds in (0, 0.2004, 9.5)] == ["1", "201", "9500"]

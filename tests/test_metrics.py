@@ -1,8 +1,9 @@
 """The collectors: each named once, in base units, and cheap to have many times in one process."""
 
 import re
+from typing import get_args
 
-from app.metrics import Metrics
+from app.metrics import Metrics, State
 
 
 def test_many_applications_live_in_one_process() -> None:
@@ -25,6 +26,9 @@ def test_a_model_has_all_of_its_series_from_the_start() -> None:
         'ganymede_refused_requests_total{model="toy@1",reason="queue"} 0.0',
         'ganymede_padding_samples_total{model="toy@1"} 0.0',
         'ganymede_images_total{model="toy@1"} 0.0',
+        'ganymede_model_bytes{model="toy@1"} 0.0',
+        'ganymede_model_loads_total{model="toy@1"} 0.0',
+        'ganymede_model_unloads_total{model="toy@1"} 0.0',
     ):
         assert series in text
 
@@ -32,19 +36,20 @@ def test_a_model_has_all_of_its_series_from_the_start() -> None:
 def test_the_queue_s_gauges_are_read_at_the_scrape() -> None:
     metrics = Metrics()
     waiting = [3.0]
-    metrics.model("toy@1").watch(lambda: waiting[0], lambda: waiting[0] / 10)
+    metrics.model("toy@1").watch(lambda: waiting[0], lambda: 0, lambda: waiting[0] / 10, lambda: True)
     waiting[0] = 5
     assert metrics.registry.get_sample_value("ganymede_queue_samples", {"model": "toy@1"}) == 5
     assert metrics.registry.get_sample_value("ganymede_queue_seconds", {"model": "toy@1"}) == 0.5
+    assert metrics.registry.get_sample_value("ganymede_model_state", {"model": "toy@1", "state": "failing"}) == 1
 
 
 def test_a_model_is_in_one_state_at_a_time() -> None:
     metrics = Metrics()
-    for state in ("loading", "ready", "failed"):
-        metrics.state("toy@1", state)  # type: ignore[arg-type]
+    for state in get_args(State):
+        metrics.state("toy@1", state)
         states = {
             name: metrics.registry.get_sample_value("ganymede_model_state", {"model": "toy@1", "state": name})
-            for name in ("loading", "ready", "failed")
+            for name in get_args(State)
         }
         assert states == {name: float(name == state) for name in states}
 
@@ -56,7 +61,7 @@ def test_names_are_as_promtool_wants_them() -> None:
     text = metrics.exposition().decode()
     kinds = dict(re.findall(r"# TYPE (ganymede_\w+) (\w+)", text))
     helps = dict(re.findall(r"# HELP (ganymede_\w+) (.+)", text))
-    assert len(kinds) == 12
+    assert len(kinds) == 16
     for name, kind in kinds.items():
         assert name.endswith("_total") == (kind == "counter"), name
         assert not re.search(r"_(ms|milliseconds|us|minutes|percent|created|count|sum|bucket)$", name), name

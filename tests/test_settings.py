@@ -32,7 +32,17 @@ def test_every_setting_describes_itself() -> None:
         ("threads", 0, "--threads (GANYMEDE_THREADS): Input should be greater than or equal to 1, not 0"),
         ("max_batch", 0, "--max-batch (GANYMEDE_MAX_BATCH): Input should be greater than or equal to 1, not 0"),
         ("queue_seconds", -1, "--queue-seconds (GANYMEDE_QUEUE_SECONDS): Input should be greater than 0, not -1"),
-        ("device", "tpu", "--device (GANYMEDE_DEVICE): Input should be 'auto', 'cpu' or 'cuda', not 'tpu'"),
+        *(
+            (
+                "device",
+                device,
+                "--device (GANYMEDE_DEVICE): must be auto, cpu, cuda, or GPUs by number, such as cuda:1 or cuda:0,1, "
+                f"not {device!r}",
+            )
+            for device in ("tpu", "cuda:", "cuda:a", "cuda:0,", "cpu:0", "cuda:-1")
+        ),
+        ("load", "lazily", "--load (GANYMEDE_LOAD): Input should be 'start' or 'first-use', not 'lazily'"),
+        ("memory_mb", 0, "--memory-mb (GANYMEDE_MEMORY_MB): Input should be greater than 0, not 0"),
         (
             "default_model",
             "My Model",

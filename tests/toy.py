@@ -124,7 +124,7 @@ def _manifest(name: str, version: int, classes: tuple[str, ...], digest: str) ->
 
 
 def _golden(manifest: contract.Manifest, data: bytes) -> tuple[contract.Golden, ...]:
-    session = providers.load(data, providers.device("cpu"))
+    session = providers.load(data)
     golden = []
     for seed in range(3):
         label = seed % len(manifest.classes) if manifest.classes else None

@@ -1,10 +1,16 @@
-"""Pixels to the body of an answer, in each format that `/generate` speaks. Runs on the encode pool."""
+"""Outputs to the body of an answer, in each format that `/generate` speaks. Runs on the encode pool.
 
+Pictures that stay apart are encoded one by one, as soon as each is computed and side by side; a sheet and an array need
+all of them at once.
+"""
+
+import json
 from base64 import b64encode
 from collections.abc import Sequence
 
 from app.api.drawing import Drawing
-from app.api.schemas import Format, Sample, Samples
+from app.api.schemas import Format, Sample
+from app.engine.job import Arrays, Finish, Piecewise
 from app.media import bundles, images
 
 MEDIA_TYPES: dict[Format, str] = {
@@ -14,43 +20,57 @@ MEDIA_TYPES: dict[Format, str] = {
     "json": "application/json",
     "zip": "application/zip",
     "npy": "application/x-npy",
+    "ndjson": "application/x-ndjson",
+    "multipart": "multipart/mixed",
 }
 """In order of preference: the first is what a client gets that doesn't say."""
 
 
-def body(drawing: Drawing, labels: Sequence[int | None], pixels: images.Pixels) -> bytes:
-    """The samples, uint8 [n, h, w, c] with their classes, as a file of `drawing.format`."""
+def body(drawing: Drawing, labels: Sequence[int | None], image: str) -> Finish[bytes]:
+    """What makes a file of `drawing.format`, which is no stream, of the samples' outputs and classes.
+
+    `image` names the output that is the picture, uint8 [h, w, c] of each sample.
+    """
     if drawing.format == "npy":
-        return bundles.npy(pixels)
+        return lambda outputs: bundles.npy(outputs[image])
     if drawing.format == "zip":
-        return _archive(drawing, labels, pixels)
+
+        def entry(offset: int, outputs: Arrays) -> tuple[str, bytes]:
+            single = drawing.single(offset, labels[offset])
+            return single.file_name(), picture(single, outputs[image])
+
+        return Piecewise(entry, bundles.archive)
     if drawing.format == "json":
-        return _document(drawing, labels, pixels)
-    picture = pixels[0] if drawing.columns is None else images.sheet(pixels, drawing.columns)
-    return images.encode(picture, drawing.format, drawing.recipe(labels))
+
+        def member(offset: int, outputs: Arrays) -> bytes:
+            return sample(drawing.single(offset, labels[offset]), outputs[image])
+
+        # Its members are JSON already, made side by side; to parse and write them again would take as long.
+        head = json.dumps({"model": drawing.manifest.reference, "seed": drawing.seed}, separators=(",", ":"))[:-1]
+        return Piecewise(member, lambda members: b'%b,"samples":[%b]}' % (head.encode(), b",".join(members)))
+    recipe = drawing.recipe(labels)
+    if drawing.columns is None:
+        return lambda outputs: images.encode(outputs[image][0], drawing.picture, recipe)
+    columns = drawing.columns
+    return lambda outputs: images.encode(images.sheet(outputs[image], columns), drawing.picture, recipe)
 
 
-def _archive(drawing: Drawing, labels: Sequence[int | None], pixels: images.Pixels) -> bytes:
-    singles = [drawing.single(offset, label) for offset, label in enumerate(labels)]
-    return bundles.archive(
-        (single.file_name(), images.encode(picture, "png", single.recipe([single.label])))
-        for single, picture in zip(singles, pixels, strict=True)
-    )
+def picture(single: Drawing, pixels: images.Pixels) -> bytes:
+    """One sample, uint8 [h, w, c], as a file with its recipe."""
+    return images.encode(pixels, single.picture, single.recipe([single.label]))
 
 
-def _document(drawing: Drawing, labels: Sequence[int | None], pixels: images.Pixels) -> bytes:
-    samples = []
-    for offset, (label, picture) in enumerate(zip(labels, pixels, strict=True)):
-        single = drawing.single(offset, label)
-        recipe = single.recipe([label])
-        samples.append(
-            Sample(
-                index=single.index,
-                class_=recipe.class_,
-                image=b64encode(images.encode(picture, "png", recipe)).decode(),
-                url=single.address(),
-                recipe=recipe,
-            )
+def sample(single: Drawing, pixels: images.Pixels) -> bytes:
+    """One sample, uint8 [h, w, c], as a JSON object on one line; see `Sample`."""
+    recipe = single.recipe([single.label])
+    return (
+        Sample(
+            index=single.index,
+            class_=recipe.class_,
+            image=b64encode(images.encode(pixels, single.picture, recipe)).decode(),
+            url=single.address(),
+            recipe=recipe,
         )
-    answer = Samples(model=drawing.manifest.reference, seed=drawing.seed, samples=samples)
-    return answer.model_dump_json(exclude_none=True).encode()
+        .model_dump_json(exclude_none=True)
+        .encode()
+    )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
@@ -59,7 +60,8 @@ async def parameters(request: Request, model: type[Parameters]) -> Parameters:
     given: dict[str, Any] = {}
     flaws = []
     body = await _body(request) if request.method == "POST" else {}
-    for field, value in [*request.query_params.multi_items(), *body.items()]:
+    query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    for field, value in [*query, *body.items()]:
         if field in given:
             flaws.append({"field": field, "message": "is given more than once, in the query or in query and body"})
         given[field] = value

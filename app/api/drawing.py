@@ -6,8 +6,8 @@ Its address, its entity tag, its file names and the recipe of each picture all f
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
-from urllib.parse import urlencode
+from typing import cast, get_args
+from urllib.parse import quote_plus
 
 from app.api.caching import entity_tag
 from app.api.schemas import Format, GenerateParameters
@@ -18,15 +18,19 @@ from app.latents import MAX_SEED
 from app.media import images
 from app.media.provenance import Recipe
 
-PICTURES: tuple[images.Format, ...] = ("png", "jpeg", "webp")
+PICTURES: tuple[images.Format, ...] = get_args(images.Format)
+ALBUMS: tuple[Format, ...] = ("json", "zip", "ndjson", "multipart")
+"""Formats that hold pictures apart, each a file."""
+STREAMS: tuple[Format, ...] = ("ndjson", "multipart")
+"""Albums whose pictures are sent as they are done."""
 
 
 @dataclass(frozen=True)
 class Drawing:
     """`n` samples of one seed, from `index` on, of one model, in one format.
 
-    `label` is the class asked for, None when there is none or each sample draws its own. `columns` is set when the
-    samples are laid in a sheet.
+    `picture` is the form of each picture, be it the answer or in it. `label` is the class asked for, None when there is
+    none or each sample draws its own. `columns` is set when the samples are laid in a sheet.
     """
 
     live: LiveModel
@@ -36,15 +40,21 @@ class Drawing:
     label: int | None
     truncation: float
     format: Format
+    picture: images.Format
     columns: int | None
 
     @property
     def manifest(self) -> Manifest:
         return self.live.manifest
 
+    @property
+    def streamed(self) -> bool:
+        """Whether pictures are sent one by one, as they are done."""
+        return self.format in STREAMS
+
     def single(self, offset: int, label: int | None) -> "Drawing":
-        """The drawing of one of the samples, alone as a PNG; naming the class that it drew changes no pixel."""
-        return replace(self, index=self.index + offset, n=1, label=label, format="png", columns=None)
+        """The drawing of one of the samples, alone as a picture; naming the class that it drew changes no pixel."""
+        return replace(self, index=self.index + offset, n=1, label=label, format=self.picture, columns=None)
 
     @property
     def indices(self) -> range:
@@ -52,17 +62,19 @@ class Drawing:
 
     def address(self) -> str:
         """The path and query where this answer lies for ever: version pinned, defaults left out."""
-        query = {
-            "model": self.manifest.reference,
-            "class": self.class_name(self.label),
-            "n": self.n if self.n > 1 else None,
-            "seed": self.seed,
-            "index": self.index or None,
-            "truncation": self.truncation if self.truncation < 1 else None,
-            "format": self.format,
-            "grid": self.columns,
-        }
-        return "/generate?" + urlencode({key: value for key, value in query.items() if value is not None}, safe="@")
+        name = self.class_name(self.label)
+        parts = (
+            f"/generate?model={self.manifest.reference}",
+            f"class={quote_plus(name)}" if name is not None else "",
+            f"n={self.n}" if self.n > 1 else "",
+            f"seed={self.seed}",
+            f"index={self.index}" if self.index else "",
+            f"truncation={self.truncation}" if self.truncation < 1 else "",
+            f"format={self.format}",
+            f"picture={self.picture}" if self.format not in PICTURES and self.picture != "png" else "",
+            f"grid={self.columns}" if self.columns is not None else "",
+        )
+        return "&".join(filter(None, parts))
 
     def tag(self) -> str:
         """The strong entity tag: the weights, what they ran on, the address, and the encoder."""
@@ -123,6 +135,7 @@ def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: F
         label=_label(live.manifest, asked.class_),
         truncation=asked.truncation,
         format=file_format,
+        picture=_picture(asked, file_format),
         columns=_columns(asked, file_format),
     )
     _check_size(drawing)
@@ -140,6 +153,14 @@ def _label(manifest: Manifest, name: str | None) -> int | None:
         if name in names:
             return names.index(name)
     raise UnknownClass(name, manifest.classes, manifest.reference)
+
+
+def _picture(asked: GenerateParameters, file_format: Format) -> images.Format:
+    """The form of each picture: that of the answer, or of the files in it."""
+    if asked.picture is not None and file_format not in ALBUMS:
+        message = f"only {', '.join(ALBUMS)} hold pictures of a form of their own, not {file_format}; leave picture out"
+        raise InvalidParameter([{"field": "picture", "message": message}])
+    return file_format if file_format in PICTURES else asked.picture or "png"
 
 
 def _columns(asked: GenerateParameters, file_format: Format) -> int | None:

@@ -3,23 +3,22 @@
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
+from functools import partial
 
 import numpy as np
 from fastapi import APIRouter
 from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from app.api import answers, caching, openapi
+from app.api import answers, caching, headers, openapi, streaming
 from app.api.deps import DirectRoute, Service, parameters, service
 from app.api.drawing import Drawing, settle
-from app.api.jobs import outcome
+from app.api.jobs import hung_up, outcome
 from app.api.negotiation import preferred
 from app.api.schemas import Format, GenerateParameters, Samples, limited
-from app.engine.job import Job
+from app.api.streaming import Feed, framing
 from app.engine.model import LiveModel
 from app.errors import NotAcceptable, UnknownClass
 from app.settings import Settings
@@ -31,20 +30,13 @@ ANSWER: openapi.Responses = {
     200: {
         "model": Samples,
         "description": "The samples.",
-        "content": {kind: {} for kind in answers.MEDIA_TYPES.values()},
+        "content": {kind: {} for kind in answers.MEDIA_TYPES.values()} | streaming.CONTENT,
         "headers": {
             name: {"description": description, "schema": {"type": "string"}}
-            for name, description in {
-                "X-Model": "name@version",
-                "X-Seed": "the seed, drawn or given",
-                "X-Index": "index of the first sample",
-                "X-Class": "the class, percent-encoded, when all samples have the same",
-                "Content-Location": "where this very answer lies for ever",
-                "Server-Timing": "milliseconds in the queue, on the device and encoding, and the batch size",
-            }.items()
+            for name, description in headers.MEANINGS.items()
         },
     },
-    **openapi.problems(404, 406, 422, 429, 503),
+    **openapi.problems(404, 406, 422, 429, 500, 503, 504),
 }
 UNCHANGED: openapi.Responses = {304: {"description": "The client's copy, named by If-None-Match, still holds."}}
 
@@ -95,13 +87,14 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     drawing = settle(asked, live, seed, file_format)
 
-    headers = _headers(request, asked, drawing)
-    tag = headers.get("ETag")
-    if tag and caching.still_fresh(request.headers.get("if-none-match"), tag):
-        return Response(status_code=304, headers=headers)
     media_type = answers.MEDIA_TYPES[file_format]
+    prefix = request.scope.get("root_path", "")
+    fields = headers.of_answer(asked, drawing, request.method, prefix)
+    tag = fields.get("ETag")
+    if tag and caching.still_fresh(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=fields)
     if request.method == "HEAD":
-        response = Response(headers=headers, media_type=media_type)
+        response = Response(headers=fields, media_type=media_type)
         del response.headers["Content-Length"]  # that of GET, which nobody knows before the picture is drawn
         return response
 
@@ -111,17 +104,23 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
         inputs = await run_in_threadpool(_inputs, drawing)
     labels = _labels(drawing, inputs)
     image = live.manifest.graphs["generator"].output("image").name
-
-    def finish(outputs: Mapping[str, Any]) -> bytes:
-        return answers.body(drawing, labels, outputs[image])
-
     deadline = started + (asked.timeout or here.settings.request_timeout)
-    job = live.submit(inputs, deadline=deadline, finish=finish)
-    content = await outcome(job, request)
+    if hung_up(request.receive):
+        live.abandoned(drawing.n)
+        raise ClientDisconnect
+    submit = partial(live.submit, inputs, deadline=deadline, lane=asked.priority)
     if name := drawing.class_of(labels):
-        headers["X-Class"] = _ascii(name)
-    headers["Server-Timing"] = _timing(job, started)
-    return Response(content, headers=headers, media_type=media_type)
+        fields["X-Class"] = headers.ascii_text(name)
+    if drawing.streamed:
+        feed = Feed(framing(drawing, prefix))
+        return await feed.answer(submit(finish=feed.work(drawing, labels, image)), request, fields)
+    job = submit(finish=answers.body(drawing, labels, image))
+    content = await outcome(job, request, live.lagged)
+    if hung_up(request.receive):
+        live.abandoned(drawing.n)
+        raise ClientDisconnect
+    fields["Server-Timing"] = headers.server_timing(job.timing, time.monotonic() - started)
+    return Response(content, headers=fields, media_type=media_type)
 
 
 def _negotiated(request: Request) -> Format:
@@ -144,34 +143,6 @@ def _model(here: Service, asked: GenerateParameters) -> LiveModel:
         raise
 
 
-def _headers(request: Request, asked: GenerateParameters, drawing: Drawing) -> dict[str, str]:
-    """Everything that can be said of an answer before it is drawn."""
-    disposition = "attachment" if drawing.format in ("zip", "npy") else "inline"
-    headers = {
-        "X-Model": drawing.manifest.reference,
-        "X-Seed": str(drawing.seed),
-        "X-Index": str(drawing.index),
-        "Content-Disposition": f'{disposition}; filename="{drawing.file_name()}"',
-        "Content-Location": request.scope.get("root_path", "") + drawing.address(),
-    }
-    if name := drawing.class_name(drawing.label):
-        headers["X-Class"] = _ascii(name)
-    if asked.format is None:
-        headers["Vary"] = "Accept"
-    if request.method == "POST" or asked.seed is None:
-        headers["Cache-Control"] = caching.NEVER
-    else:
-        headers["ETag"] = drawing.tag()
-        pinned = asked.model == drawing.manifest.reference
-        headers["Cache-Control"] = caching.FOREVER if pinned else caching.REVALIDATE
-    return headers
-
-
-def _ascii(name: str) -> str:
-    """A class name as a header can hold it: what isn't printable ASCII is percent-encoded, and `%` itself."""
-    return quote(name, safe=" !\"#$&'()*+,/:;<=>?@[\\]^`{|}")
-
-
 def _inputs(drawing: Drawing) -> dict[str, NDArray[np.generic]]:
     return drawing.manifest.inputs(drawing.seed, drawing.indices, drawing.label, drawing.truncation)
 
@@ -180,19 +151,3 @@ def _labels(drawing: Drawing, inputs: Mapping[str, NDArray[np.generic]]) -> list
     """The class of each sample: the one asked for, those that the seed drew, or None without classes."""
     label = drawing.manifest.graphs["generator"].input("label")
     return [None] * drawing.n if label is None else [int(value) for value in inputs[label.name]]
-
-
-def _timing(job: Job[bytes], started: float) -> str:
-    """`Server-Timing`: where the time went, in milliseconds, for this request."""
-    timing = job.timing
-    phases = {
-        "queue": timing.queue,
-        "infer": timing.infer,
-        "encode": timing.encode,
-        "total": time.monotonic() - started,
-    }
-    parts = [f"{name};dur={seconds * 1000:.2f}" for name, seconds in phases.items()]
-    rides = timing.batches
-    # A header must stay short, however many batches a large request rode in.
-    sizes = "/".join(map(str, rides)) if len(rides) <= 8 else f"{len(rides)} batches of up to {max(rides)}"
-    return ", ".join([parts[0], f'batch;desc="{sizes}"', *parts[1:]])

@@ -25,7 +25,7 @@ CARD = "README.md"
 
 @router.get("/models", response_class=JSONResponse)
 async def list_models(request: Request) -> Response:
-    """Every model version: its state, and the exact reason of each that isn't served."""
+    """Every model version: its state, what it takes in memory, and the exact reason of each that isn't served."""
     return JSONResponse({"models": [_summary(request, entry) for entry in service(request).catalog.entries()]})
 
 
@@ -57,16 +57,16 @@ async def model_card(request: Request, reference: Reference) -> Response:
 
 
 def _entry(request: Request, reference: str) -> Entry:
-    """The entry of `name@version`, or the newest ready one of `name`, or the newest one if none is ready."""
+    """The entry of `name@version`, or the newest of `name` that takes jobs, or the newest one if none does."""
     entries = service(request).catalog.entries()
     fitting = [entry for entry in entries if reference in (entry.name, entry.reference)]
     if not fitting:
         raise UnknownModel(reference, [entry.reference for entry in entries])
-    return max(fitting, key=lambda entry: (entry.state == "ready", entry.version))
+    return max(fitting, key=lambda entry: (entry.model is not None, entry.version))
 
 
 def _summary(request: Request, entry: Entry) -> dict[str, Any]:
-    """What can be said of any entry, ready or not."""
+    """What can be said of any entry, ready or not. `bytes` is what it takes in memory now."""
     root = request.scope.get("root_path", "")
     here = f"{root}/models/{entry.reference}"
     summary: dict[str, Any] = {
@@ -75,6 +75,7 @@ def _summary(request: Request, entry: Entry) -> dict[str, Any]:
         "version": entry.version,
         "state": entry.state,
         "reason": entry.reason,
+        "bytes": entry.bytes,
     }
     links = {"self": here}
     if manifest := entry.manifest:

@@ -12,7 +12,7 @@ def preferred(accept: str, offered: Mapping[Name, str]) -> Name | None:
     `offered` maps names to media types, the server's favourite first: it wins ties, and an empty header. The most
     specific range that matches a type sets its weight; parts of the header that make no sense are ignored.
     """
-    if not accept.strip():
+    if accept.strip() in ("", "*/*"):
         return next(iter(offered))
     ranges = dict(_ranges(accept))
     best, most = None, 0.0

@@ -16,7 +16,9 @@ MEANINGS = {
     415: "The body is not JSON.",
     422: "A parameter is out of its range; the answer names each with what it must be.",
     429: "More work is queued than would be done in time. Come back after Retry-After seconds.",
-    503: "The model is not ready, or this replica is shutting down.",
+    500: "The model failed, or computed what can't be sent.",
+    503: "The model is not ready, or fails again and again, or this replica is shutting down.",
+    504: "The model was given up: it took far longer than it ever does.",
 }
 
 

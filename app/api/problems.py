@@ -4,7 +4,7 @@ No answer shows a stack trace; the log does.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -25,11 +25,22 @@ CLIENT_CLOSED_REQUEST = 499
 
 def install(app: FastAPI) -> None:
     """Makes `app` answer every error with a problem document."""
-    app.add_exception_handler(Problem, _ours)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(ClientDisconnect, _hung_up)
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _unforeseen)
+
+
+async def answer_to(request: Request, error: Exception) -> Response:
+    """The problem document for an error, foreseen or not."""
+    for kind, handler in HANDLERS.items():
+        if isinstance(error, kind):
+            return await handler(request, error)
+    return await _unforeseen(request, error)
+
+
+def is_unforeseen(error: Exception) -> bool:
+    """Whether an error is none that a client can bring about."""
+    return not isinstance(error, tuple(HANDLERS))
 
 
 def answer(document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
@@ -79,3 +90,12 @@ def _methods(request: Request) -> list[str]:
     path = request.scope["route"].path
     routes = (route for route in iter_route_contexts(request.app.routes) if route.path == path)
     return sorted({method for route in routes for method in route.methods or ()})
+
+
+HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    Problem: _ours,
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+    ClientDisconnect: _hung_up,
+}
+"""Who answers which of the errors that are foreseen."""

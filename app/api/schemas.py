@@ -11,10 +11,12 @@ from annotated_types import Le
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from app.latents import MAX_SEED
+from app.media import images
 from app.media.provenance import Recipe
+from app.metrics import Lane
 from app.settings import Settings
 
-Format = Literal["png", "jpeg", "webp", "json", "zip", "npy"]
+Format = Literal["png", "jpeg", "webp", "json", "zip", "npy", "ndjson", "multipart"]
 
 
 class GenerateParameters(BaseModel):
@@ -39,7 +41,16 @@ class GenerateParameters(BaseModel):
         float, Field(ge=0, le=1, description="1 draws from all of the prior; less is more typical and less varied")
     ] = 1.0
     format: Annotated[
-        Format | None, Field(description="form of the answer; wins over the Accept header", examples=["png"])
+        Format | None,
+        Field(
+            description="form of the answer; wins over the Accept header. ndjson and multipart are streams, which send "
+            "each picture as soon as it is done",
+            examples=["png"],
+        ),
+    ] = None
+    picture: Annotated[
+        images.Format | None,
+        Field(description="form of each picture in json, zip, ndjson and multipart; png if not given"),
     ] = None
     grid: Annotated[
         int | None, Field(ge=1, description="columns of the sheet that n > 1 pictures are laid in; near-square if not")
@@ -48,6 +59,10 @@ class GenerateParameters(BaseModel):
         float | None,
         Field(gt=0, description="seconds after which the answer is of no more use; queued work is dropped"),
     ] = None
+    priority: Annotated[
+        Lane,
+        Field(description="bulk yields to interactive: it takes what that leaves free", examples=["interactive"]),
+    ] = "interactive"
 
     @field_validator("*", mode="before")
     @classmethod
@@ -97,13 +112,13 @@ def expectation(schema: Mapping[str, Any]) -> str:
 
 
 class Sample(BaseModel):
-    """One picture of a JSON answer."""
+    """One picture of a JSON answer, or a line of a stream."""
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     index: int
     class_: Annotated[str | None, Field(alias="class")] = None
-    image: Annotated[str, Field(description="PNG in base64")]
+    image: Annotated[str, Field(description="picture in base64, a PNG unless another was asked for")]
     url: Annotated[str, Field(description="where this very picture lies for ever")]
     recipe: Recipe
 

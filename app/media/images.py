@@ -4,17 +4,17 @@ Encoding is a pure function: same pixels, recipe and codec versions (`ENCODER`),
 """
 
 import math
-import zlib
 from io import BytesIO
 from typing import Any, Literal
 
+import isal
 import numpy as np
 import PIL
 from numpy.typing import NDArray
 from PIL import Image, features
 
 from app.media import png
-from app.media.provenance import Recipe, xmp
+from app.media.provenance import Recipe
 
 Pixels = NDArray[np.uint8]
 Format = Literal["png", "jpeg", "webp"]
@@ -33,11 +33,11 @@ LONGEST_SIDE: dict[Format, int] = {"jpeg": 65_500, "webp": 16_383}
 
 CODECS = ("libjpeg_turbo", "jpg", "webp")
 LIBRARIES = {
-    "zlib": zlib.ZLIB_RUNTIME_VERSION,
+    "isal": isal.ISAL_VERSION,
     "pillow": PIL.__version__,
     **{name: features.version(name) for name in CODECS},
 }
-ENCODER = "2 " + " ".join(f"{name}/{version}" for name, version in LIBRARIES.items())
+ENCODER = "3 " + " ".join(f"{name}/{version}" for name, version in LIBRARIES.items())
 """What the bytes depend on besides pixels and recipe. The first number counts changes of options and metadata."""
 
 
@@ -57,7 +57,7 @@ def encode(pixels: Pixels, file_format: Format, recipe: Recipe) -> bytes:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture).convert("RGB")
     out = BytesIO()
-    picture.save(out, file_format, xmp=xmp(recipe), **OPTIONS[file_format])
+    picture.save(out, file_format, xmp=recipe.xmp, **OPTIONS[file_format])
     return out.getvalue()
 
 
@@ -80,6 +80,6 @@ def _texts(recipe: Recipe) -> dict[str, bytes]:
     """PNG's texts: XMP for programs, and the recipe as plain JSON for whoever looks inside."""
     return {
         "Software": recipe.software.encode(),
-        "Recipe": recipe.json_text().encode(),
-        "XML:com.adobe.xmp": xmp(recipe),
+        "Recipe": recipe.json_text.encode(),
+        "XML:com.adobe.xmp": recipe.xmp,
     }

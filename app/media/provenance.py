@@ -3,6 +3,7 @@
 Written as XMP, the one metadata block that PNG, JPEG and WebP share; `recipe_of` reads it back from any of them.
 """
 
+from functools import cached_property
 from importlib.metadata import version
 from io import BytesIO
 from typing import Annotated
@@ -23,12 +24,12 @@ PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     '<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
-    ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:ganymede="{namespace}">'
-    "<xmp:CreatorTool>{software}</xmp:CreatorTool>"
-    "<Iptc4xmpExt:DigitalSourceType>{source}</Iptc4xmpExt:DigitalSourceType>"
-    "<ganymede:recipe>{recipe}</ganymede:recipe>"
+    f' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:ganymede="{NAMESPACE}">'
+    f"<Iptc4xmpExt:DigitalSourceType>{DIGITAL_SOURCE_TYPE}</Iptc4xmpExt:DigitalSourceType>"
+    "<xmp:CreatorTool>%s</xmp:CreatorTool><ganymede:recipe>%s</ganymede:recipe>"
     '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
 )
+"""The packet, with places for the software and the recipe."""
 
 
 class RecipeError(ValueError):
@@ -55,20 +56,15 @@ class Recipe(BaseModel):
     truncation: float = 1
     software: str = SOFTWARE
 
+    @cached_property
     def json_text(self) -> str:
         """The recipe as one line of ASCII JSON: safe in XML, in headers and in every text chunk."""
         return self.model_dump_json(exclude_none=True, ensure_ascii=True)
 
-
-def xmp(recipe: Recipe) -> bytes:
-    """The XMP packet of a generated picture: its recipe, its software and its digital source type."""
-    packet = PACKET.format(
-        namespace=NAMESPACE,
-        software=escape(recipe.software),
-        source=DIGITAL_SOURCE_TYPE,
-        recipe=escape(recipe.json_text()),
-    )
-    return packet.encode()
+    @cached_property
+    def xmp(self) -> bytes:
+        """The XMP packet of a generated picture: its recipe, its software and its digital source type."""
+        return (PACKET % (escape(self.software), escape(self.json_text))).encode()
 
 
 def recipe_of(data: bytes) -> Recipe:

@@ -1,6 +1,7 @@
 """Requests at moments of the test's choosing: a device that waits, and clients that hang up when told to."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -9,23 +10,32 @@ import pytest
 from starlette.testclient import TestClient
 
 
-def hold(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
-    """Makes the device of `toy@2` wait with each batch until the second event; the first tells that it has one."""
+def hold(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, *, after: int = 0, failing: bool = False
+) -> tuple[Event, Event]:
+    """Makes the device of `toy@2` wait with each batch, after so many, until the second event, and then fail if told
+    so; the first event tells that it has one.
+    """
     batcher = client.app.state.service.catalog.get("toy").batcher
-    run, entered, go = batcher.run, Event(), Event()
+    run, batches, entered, go = batcher.run, itertools.count(), Event(), Event()
 
-    def held(inputs: Any) -> Any:
-        entered.set()
-        assert go.wait(10), "the test never let this batch go"
-        return run(inputs)
+    def held(inputs: Any, alone: bool) -> Any:
+        if next(batches) >= after:
+            entered.set()
+            assert go.wait(10), "the test never let this batch go"
+            if failing:
+                raise RuntimeError("out of memory")
+        return run(inputs, alone)
 
     monkeypatch.setattr(batcher, "run", held)
     return entered, go
 
 
-async def post(client: TestClient, query: str, hung_up: asyncio.Event) -> list[dict[str, Any]]:
-    """What the app sends for a POST whose client hangs up at that event."""
-    received: list[dict[str, Any]] = []
+async def post(
+    client: TestClient, query: str, hung_up: asyncio.Event, received: list[dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    """What the app sends for a POST whose client hangs up at that event; `received` has it as it comes."""
+    received = [] if received is None else received
     body = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> dict[str, Any]:

@@ -9,6 +9,8 @@ import pytest
 from pydantic_settings import CliApp
 
 from app import cli, contract
+from app.processes import serving
+from app.settings import Settings
 from tests import toy
 
 Ganymede = Callable[..., tuple[int, str, str]]
@@ -17,6 +19,9 @@ Ganymede = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def ganymede(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ganymede:
     """Runs the command with these arguments; its exit code, output and errors."""
+
+    # These would end the tests, not a command.
+    monkeypatch.setattr("app.processes.signals.end_at_once", lambda: None)
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ganymede", *map(str, arguments)])
@@ -91,7 +96,7 @@ def test_the_installed_command_serves_and_checks(ganymede: Ganymede) -> None:
 def test_every_setting_is_a_flag_of_serve(ganymede: Ganymede) -> None:
     code, said, _ = ganymede("serve", "--help")
     assert code == 0
-    for name, field in cli.Settings.model_fields.items():
+    for name, field in Settings.model_fields.items():
         assert f"--{name.replace('_', '-')}" in said
         assert (field.description or "").split()[0] in said
 
@@ -99,7 +104,7 @@ def test_every_setting_is_a_flag_of_serve(ganymede: Ganymede) -> None:
 def test_a_flag_wins_over_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANYMEDE_MAX_BATCH", "4")
     monkeypatch.setenv("GANYMEDE_MAX_SAMPLES", "5")
-    flags = CliApp.run(cli.Flags, ["--max-batch", "8"])
+    flags = CliApp.run(serving.Flags, ["--max-batch", "8"])
     assert (flags.max_batch, flags.max_samples) == (8, 5)
 
 

@@ -59,7 +59,7 @@ def test_the_example_of_every_route_works(serve: Serve, tmp_path: Path, method: 
 
 def test_generate_documents_its_formats_and_its_errors(openapi: dict[str, Any]) -> None:
     responses = openapi["paths"]["/generate"]["get"]["responses"]
-    assert set(responses) == {"200", "304", "404", "406", "422", "429", "503"}
+    assert set(responses) == {"200", "304", "404", "406", "422", "429", "500", "503", "504"}
     assert {"image/png", "image/jpeg", "image/webp", "application/json"} < set(responses["200"]["content"])
     for status in ("404", "406", "422", "429", "503"):
         assert list(responses[status]["content"]) == ["application/problem+json"]

@@ -70,3 +70,12 @@ def test_a_request_that_can_not_be_served_in_time_is_told_so(serve: Serve, monke
 
     asyncio.run(story())
     assert count(client, "ganymede_dropped_samples_total", model="toy@2", reason="deadline") == 1
+
+
+def test_who_is_gone_before_the_work_begins_costs_none(serve: Serve) -> None:
+    client = serve()
+    gone = asyncio.Event()
+    gone.set()
+    assert asyncio.run(post(client, "model=toy&n=3", gone))[0]["status"] == 499
+    assert count(client, "ganymede_dropped_samples_total", model="toy@2", reason="cancelled") == 3
+    assert count(client, "ganymede_images_total", model="toy@2") == 0

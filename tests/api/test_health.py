@@ -1,10 +1,12 @@
 """Alive, ready, and counted."""
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 from starlette.testclient import TestClient
 
+from app.engine import model
 from tests import toy
 from tests.api.conftest import Serve, count
 
@@ -37,6 +39,30 @@ def test_not_ready_while_one_model_is_broken_though_the_others_are_served(serve:
         {"model": "good@1", "state": "ready", "reason": None},
     ]
     assert client.post("/generate").headers["x-model"] == "good@1"
+
+
+def test_ready_before_any_model_is_in_memory_where_they_come_at_first_use(serve: Serve) -> None:
+    client = serve(load="first-use")
+    assert {model["state"] for model in client.get("/readyz").json()["models"]} == {"unloaded"}
+    assert client.get("/generate?model=toy@1&seed=1").status_code == 200
+    states = {model["model"]: model["state"] for model in client.get("/readyz").json()["models"]}
+    assert states == {"shapes@1": "unloaded", "toy@1": "ready", "toy@2": "unloaded"}
+    text = client.get("/metrics").text
+    assert 'ganymede_model_state{model="toy@1",state="ready"} 1.0' in text
+    assert 'ganymede_model_loads_total{model="toy@1"} 1.0' in text
+    assert 'ganymede_model_bytes{model="toy@2"} 0.0' in text
+
+
+def test_a_request_that_can_t_wait_for_its_model_is_told_so(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, go, load = serve(load="first-use"), Event(), model.load
+    monkeypatch.setattr(model, "load", lambda live, host: (go.wait(10), load(live, host))[1])
+    answer = client.get("/generate?model=toy@1&timeout=0.05")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:ganymede:problem:not-ready")
+    assert answer.json()["detail"].startswith("toy@1 was still loading when the deadline passed, after 0.0")
+    # Nothing that it promises needs the weights.
+    assert client.head("/generate?model=toy@1&seed=1").headers["etag"]
+    go.set()
+    assert client.get("/generate?model=toy@1").status_code == 200
 
 
 def test_not_ready_without_any_model(serve: Serve, tmp_path: Path) -> None:

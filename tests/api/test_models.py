@@ -29,7 +29,8 @@ def documented(serve: Serve, tmp_path: Path) -> Iterator[TestClient]:
 def test_every_version_is_listed_with_its_state_and_reason(documented: TestClient) -> None:
     altered, good = documented.get("/models").json()["models"]
     assert (good["model"], good["state"], good["reason"]) == ("toy@1", "ready", None)
-    assert (altered["model"], altered["state"]) == ("toy@2", "failed")
+    assert (altered["model"], altered["state"], altered["bytes"]) == ("toy@2", "failed", 0)
+    assert good["bytes"] > 0
     assert "generator.onnx was altered: its SHA-256 is not the manifest's" in altered["reason"]
 
 
@@ -88,3 +89,15 @@ def test_an_unknown_model_lists_those_that_exist(client: TestClient, reference: 
     assert answer.status_code == 404
     if "%" not in reference:
         assert answer.json()["known"] == ["shapes@1", "toy@2", "toy@1"]
+
+
+def test_a_model_that_is_not_in_memory_shows_what_it_is_and_takes_nothing(serve: Serve) -> None:
+    client = serve(load="first-use")
+    shown = client.get("/models/toy").json()
+    assert (shown["model"], shown["state"], shown["reason"], shown["bytes"]) == ("toy@2", "unloaded", None, 0)
+    assert (shown["classes"], shown["seconds_by_batch_size"]) == (["cat", "dog"], {})
+    assert client.get("/models/toy/card").status_code == 404
+    assert client.get(shown["links"]["generate"]).headers["x-model"] == "toy@2"
+    shown = client.get("/models/toy").json()
+    assert (shown["state"], shown["seconds_by_batch_size"]["1"] > 0) == ("ready", True)
+    assert shown["bytes"] >= 10_000

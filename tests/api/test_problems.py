@@ -12,7 +12,7 @@ from tests import toy
 from tests.api.conftest import Serve, count
 from tests.api.held import hold
 
-KNOWN = "known: model, class, n, seed, index, truncation, format, grid, timeout"
+KNOWN = "known: model, class, n, seed, index, truncation, format, picture, grid, timeout, priority"
 
 
 def problem(answer: object, status: int) -> dict:
@@ -39,7 +39,7 @@ def problem(answer: object, status: int) -> dict:
         (f"index={MAX_SEED}&n=2", f"index: must be an integer from 0 to {MAX_SEED - 1} where n is 2"),
         ("truncation=1.1", 'truncation: must be a number from 0 to 1, not "1.1"'),
         ("truncation=nan", 'truncation: must be a number from 0 to 1, not "nan"'),
-        ("format=gif", 'format: must be one of png, jpeg, webp, json, zip, npy, not "gif"'),
+        ("format=gif", 'format: must be one of png, jpeg, webp, json, zip, npy, ndjson, multipart, not "gif"'),
         ("grid=0", 'grid: must be an integer from 1 to 64, not "0"'),
         ("grid=2&format=zip", "grid: only png, jpeg and webp are laid in a sheet, not zip; leave grid out"),
         ("timeout=0", 'timeout: must be a number above 0 and up to 30, not "0"'),

@@ -2,11 +2,9 @@
 
 import http.client
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,61 +12,24 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 30
+from tests.api.process import COMMAND, PATIENCE, Process
+
 SAMPLES = 3000
 """Enough pictures to keep one encoder busy for about a second, so that a shutdown finds work in progress."""
 
 
-class Process:
-    """`ganymede serve` on a free port."""
-
-    def __init__(self, models: Path, log: Path) -> None:
-        flags = ["--port", "0", "--threads", "1", "--encode-threads", "1", "--max-samples", str(SAMPLES)]
-        command = [sys.executable, "-c", "import sys; from app.cli import main; sys.exit(main())", "serve"]
-        environment = {**os.environ, "GANYMEDE_MODELS": str(models), "GANYMEDE_DEVICE": "cpu"}
-        with log.open("wb") as out:
-            self.process = subprocess.Popen([*command, *flags], env=environment, stderr=out)
-        self.log = log
-        self.port = int(self.line(r"running on http://127\.0\.0\.1:(\d+)"))
-
-    def line(self, pattern: str) -> str:
-        """What the pattern's group matches in the log, once it does."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and self.process.poll() is None:
-            if match := re.search(pattern, self.log.read_text()):
-                return match[1]
-            time.sleep(0.02)
-        raise AssertionError(f"{pattern} never came; the log says:\n{self.log.read_text()}")
-
-    def ask(self, path: str, method: str = "GET") -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        try:
-            connection.request(method, path)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-    def drew(self, samples: int) -> None:
-        """Waits until the device is done with that many samples, whose encoding has only begun then."""
-        end = time.monotonic() + PATIENCE
-        while f'ganymede_batch_size_sum{{model="toy@1"}} {samples:.1f}' not in self.ask("/metrics")[1].decode():
-            assert time.monotonic() < end, "the device never got that far"
-            time.sleep(0.01)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
+def drew(server: Process, samples: int) -> None:
+    """Waits until the device is done with that many samples, whose encoding has only begun then."""
+    line = f'ganymede_batch_size_sum{{model="toy@1"}} {samples:.1f}'
+    server.until(lambda: line in server.ask("/metrics")[1].decode(), "the device never got that far")
 
 
 @pytest.fixture
 def server(models_dir: Path, tmp_path: Path) -> Iterator[Process]:
-    process = Process(models_dir, tmp_path / "log")
+    flags = ["--threads", "1", "--encode-threads", "1", "--max-samples", str(SAMPLES)]
+    process = Process(models_dir, tmp_path / "log", *flags)
     try:
-        end = time.monotonic() + PATIENCE
-        while process.ask("/readyz")[0] != 200:
-            assert time.monotonic() < end, process.log.read_text()
-            time.sleep(0.02)
+        process.ready()
         yield process
     finally:
         process.process.kill()
@@ -79,7 +40,7 @@ def test_sigterm_refuses_new_work_and_finishes_what_was_accepted(server: Process
     with ThreadPoolExecutor(3) as clients:
         path = f"/generate?model=toy@1&seed=1&n={SAMPLES}&format=zip"
         accepted = [clients.submit(server.ask, path) for _ in range(3)]
-        server.drew(3 * SAMPLES)
+        drew(server, 3 * SAMPLES)
         assert not all(answer.done() for answer in accepted)
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
@@ -107,9 +68,42 @@ def test_an_idle_server_stops_at_once_and_cleanly(server: Process) -> None:
     idle.close()
 
 
-def test_a_port_that_is_taken_is_an_error(server: Process, models_dir: Path) -> None:
-    command = [sys.executable, "-c", "import sys; from app.cli import main; sys.exit(main())", "serve"]
-    flags = ["--port", str(server.port), "--models", str(models_dir), "--device", "cpu"]
-    second = subprocess.run([*command, *flags], capture_output=True, timeout=PATIENCE, check=False)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_is_an_error(server: Process, models_dir: Path, workers: str) -> None:
+    flags = ["--port", str(server.port), "--models", str(models_dir), "--device", "cpu", "--workers", workers]
+    second = subprocess.run([*COMMAND, *flags], capture_output=True, timeout=PATIENCE, check=False)
     assert second.returncode != 0
     assert b"address already in use" in second.stderr
+
+
+def test_a_device_that_is_not_there_ends_workers_and_supervisor(models_dir: Path) -> None:
+    flags = ["--port", "0", "--models", str(models_dir), "--device", "cuda", "--workers", "2"]
+    ended = subprocess.run([*COMMAND, *flags], capture_output=True, timeout=PATIENCE, check=False)
+    assert ended.returncode == 2
+    assert b"device 'cuda' can't be used: " in ended.stderr
+    assert b"it can't start. The service gives up." in ended.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("delay", [0, 0.3, 0.8])
+def test_sigterm_is_heard_at_any_moment_of_the_start(models_dir: Path, delay: float, workers: str) -> None:
+    """From the first handler on, which it sets before its imports: as process 1 it has no other."""
+    flags = ["--port", "0", "--models", str(models_dir), "--device", "cpu", "--workers", workers]
+    process = subprocess.Popen([*COMMAND, *flags], stderr=subprocess.PIPE)
+    try:
+        end = time.monotonic() + PATIENCE
+        while not hears_sigterm(process.pid):
+            assert time.monotonic() < end, "it never set a handler"
+            time.sleep(0.005)
+        time.sleep(delay)
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, "Traceback" in log.decode()) == (0, False), log.decode()
+
+
+def hears_sigterm(pid: int) -> bool:
+    [caught] = re.findall(r"SigCgt:\s*([0-9a-f]+)", Path(f"/proc/{pid}/status").read_text())
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)

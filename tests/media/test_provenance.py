@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from app.media import images
-from app.media.provenance import DIGITAL_SOURCE_TYPE, NAMESPACE, SOFTWARE, Recipe, RecipeError, recipe_of, xmp
+from app.media.provenance import DIGITAL_SOURCE_TYPE, NAMESPACE, SOFTWARE, Recipe, RecipeError, recipe_of
 
 FORMATS: list[images.Format] = ["png", "jpeg", "webp"]
 RECIPE = Recipe(
@@ -39,16 +39,14 @@ def test_a_png_shows_its_recipe_as_readable_text() -> None:
 
 def test_a_recipe_names_only_what_matters() -> None:
     recipe = Recipe(model="toy", version=1, digest="0" * 64, seed=7)
-    assert set(json.loads(recipe.json_text())) == {
+    assert set(json.loads(recipe.json_text)) == {
         "model", "version", "digest", "seed", "index", "n", "truncation", "software",
     }  # fmt: skip
 
 
 def test_a_recipe_with_fields_of_a_later_version_is_read() -> None:
-    later = json.loads(RECIPE.json_text()) | {"style": "later"}
-    packet = xmp(RECIPE).replace(
-        xmp_json(RECIPE), json.dumps(later).replace("&", "&amp;").replace("<", "&lt;").encode()
-    )
+    later = json.loads(RECIPE.json_text) | {"style": "later"}
+    packet = RECIPE.xmp.replace(xmp_json(RECIPE), json.dumps(later).replace("&", "&amp;").replace("<", "&lt;").encode())
     assert recipe_of(jpeg_with(packet)) == RECIPE
 
 
@@ -83,7 +81,7 @@ def test_bytes_that_are_no_picture_are_refused(data: bytes) -> None:
 
 
 def xmp_json(recipe: Recipe) -> bytes:
-    return xmp(recipe).split(b"<ganymede:recipe>")[1].split(b"</ganymede:recipe>")[0]
+    return recipe.xmp.split(b"<ganymede:recipe>")[1].split(b"</ganymede:recipe>")[0]
 
 
 def jpeg_with(packet: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """Uvicorn that finishes accepted work before it stops listening. Knows nothing of models: it is told how to drain."""
 
 import asyncio
-import logging
 import signal
+import socket
 from collections.abc import Callable
 
 import uvicorn
@@ -31,12 +31,11 @@ class Server(uvicorn.Server):
         await asyncio.to_thread(self._drain)
 
 
-def run(app: ASGIApp, settings: Settings, drain: Callable[[], None]) -> None:
-    """Serves `app` until SIGTERM or Ctrl-C, then drains, then returns. `SystemExit` if the port is taken."""
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # Uvicorn raises the signal that stopped it once more at the end, which would turn a clean stop into a killed one.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+def run(app: ASGIApp, settings: Settings, drain: Callable[[], None], listening: socket.socket | None = None) -> None:
+    """Serves `app` until SIGTERM or Ctrl-C, then drains, then returns. `SystemExit` if the port is taken.
+
+    It listens where the settings say, or on a socket that listens already.
+    """
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -48,4 +47,9 @@ def run(app: ASGIApp, settings: Settings, drain: Callable[[], None]) -> None:
         server_header=False,
         timeout_graceful_shutdown=SLOW_READERS,
     )
-    Server(config, drain).run()
+    server = Server(config, drain)
+    # Uvicorn hears signals once its loop runs, and at the end raises the one that stopped it once more, for whoever
+    # heard them before: here that is itself, so none is lost before and a clean stop stays one.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
+    server.run([listening] if listening else None)

@@ -1,0 +1,80 @@
+"""What an answer, and each part of a streamed one, says of itself in headers."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from app.api import caching
+from app.api.drawing import Drawing
+from app.api.schemas import GenerateParameters
+from app.engine.job import Timing
+
+MEANINGS = {
+    "X-Model": "name@version",
+    "X-Seed": "the seed, drawn or given",
+    "X-Index": "index of the first sample",
+    "X-Class": "the class, percent-encoded, when all samples have the same",
+    "Content-Location": "where this very answer lies for ever; of a stream, only its pictures have such an address",
+    "Server-Timing": "milliseconds in the queue, on the device and encoding, and the batch size; not of a stream",
+}
+
+
+def of_answer(asked: GenerateParameters, drawing: Drawing, method: str, prefix: str) -> dict[str, str]:
+    """Everything that can be said of an answer before it is drawn. `prefix` is what a proxy added to paths.
+
+    A stream has neither address nor tag, and isn't kept: its pictures come in another order each time, and it may end
+    in an error.
+    """
+    headers = {
+        "X-Model": drawing.manifest.reference,
+        "X-Seed": str(drawing.seed),
+        "X-Index": str(drawing.index),
+    }
+    if name := drawing.class_name(drawing.label):
+        headers["X-Class"] = ascii_text(name)
+    if asked.format is None:
+        headers["Vary"] = "Accept"
+    if drawing.streamed:
+        headers["Cache-Control"] = caching.NEVER
+        return headers
+    disposition = "attachment" if drawing.format in ("zip", "npy") else "inline"
+    headers["Content-Disposition"] = f'{disposition}; filename="{drawing.file_name()}"'
+    headers["Content-Location"] = prefix + drawing.address()
+    if method == "POST" or asked.seed is None:
+        headers["Cache-Control"] = caching.NEVER
+    else:
+        headers["ETag"] = drawing.tag()
+        pinned = asked.model == drawing.manifest.reference
+        headers["Cache-Control"] = caching.FOREVER if pinned else caching.REVALIDATE
+    return headers
+
+
+def of_part(single: Drawing, prefix: str) -> dict[str, str]:
+    """What one picture of a stream says, beside its type and length."""
+    headers = {
+        "Content-Disposition": f'inline; filename="{single.file_name()}"',
+        "Content-Location": prefix + single.address(),
+        "X-Index": str(single.index),
+    }
+    if name := single.class_name(single.label):
+        headers["X-Class"] = ascii_text(name)
+    return headers
+
+
+def ascii_text(name: str) -> str:
+    """A class name as a header can hold it: what isn't printable ASCII is percent-encoded, and `%` itself."""
+    return quote(name, safe=" !\"#$&'()*+,/:;<=>?@[\\]^`{|}")
+
+
+def server_timing(timing: Timing, total: float) -> str:
+    """`Server-Timing`: where the time of a request went, in milliseconds; `total` is in seconds."""
+    phases: Mapping[str, float] = {
+        "queue": timing.queue,
+        "infer": timing.infer,
+        "encode": timing.encode,
+        "total": total,
+    }
+    parts = [f"{name};dur={seconds * 1000:.2f}" for name, seconds in phases.items()]
+    rides = timing.batches
+    # A header must stay short, however many batches a large request rode in.
+    sizes = "/".join(map(str, rides)) if len(rides) <= 8 else f"{len(rides)} batches of up to {max(rides)}"
+    return ", ".join([parts[0], f'batch;desc="{sizes}"', *parts[1:]])
