@@ -18,7 +18,7 @@ lint: .venv/installed  ## format, lint, types and walls
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-bench: .venv/installed  ## measure the service beside plain FastAPI and the machine's limit
+bench: .venv/installed  ## prove the speed: limit, plain FastAPI, overload, memory; ARGS='--quick' or '--peers'
 	.venv/bin/python -m bench $(ARGS)
 
 lock:  ## write constraints.txt anew, after a change of pyproject.toml

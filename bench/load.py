@@ -1,145 +1,133 @@
-"""The load generator: a closed loop of keep-alive HTTP/1.1 connections to this machine, in a process of its own.
+"""The load generator: closed loops of keep-alive connections to a server of this machine, in a process of their own.
 
-A bare `asyncio.Protocol`: a client library would cost more than the servers that it measures. `run` starts the process;
-`python -m bench.load` is it, and prints its `Round` as JSON.
+`run` starts the process; `python -m bench.load TASK` is it, and prints a `Round` for each group as JSON.
 """
 
-import argparse
 import asyncio
 import itertools
 import json
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import cast
 
 import uvloop
 
-HOST = "127.0.0.1"
-PNG = b"\x89PNG\r\n\x1a\n"
-REQUEST = b"POST /generate?seed=%d HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
+from bench import apart
+from bench.wire import HOST, Answer, Ask, Connection, percentiles
+
 PATIENCE = 20
 """Seconds after the end of a round in which connections may still get the answer that they wait for."""
 
 
 @dataclass(frozen=True)
+class Group:
+    """So many connections, each of which asks again as soon as it is answered, or `pause` seconds later."""
+
+    ask: Ask
+    concurrency: int
+    pause: float = 0.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """Seconds before counting begins, and seconds in which answers are counted."""
+
+    warmup: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Round:
-    """What one server did in one round. Milliseconds per answer; `errors` counts by what came in a picture's stead."""
+    """What one server did for one group. Milliseconds per answer; `errors` counts by what came in a picture's stead."""
 
     images_per_second: float
     p50: float
     p99: float
     errors: dict[str, int]
     busy: float
-    """Share of one core that the generator itself took."""
+    """Share of one core that the generator itself took, for all groups."""
 
 
 @dataclass
 class Tally:
-    """What all connections of a round share: seeds, no two alike, when it counts, and what was counted."""
+    """What all connections of a group share: seeds, no two alike, when it counts, and what was counted."""
 
+    group: Group
     seeds: Iterator[int]
     begin: float
     end: float
     seconds: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
 
-    def answered(self, asked: float, flaw: str | None) -> None:
-        now = time.perf_counter()
-        if flaw is not None:
-            self.errors[flaw] += 1
-        elif self.begin <= now <= self.end:
-            self.seconds.append(now - asked)
 
+class Loop(Connection):
+    """Asks for the next seed once the last one's picture is there, until the round ends."""
 
-class Connection(asyncio.Protocol):
-    """Asks for the next seed as soon as the last one's picture is there, until the round ends."""
-
-    def __init__(self, tally: Tally, done: asyncio.Future[None]) -> None:
+    def __init__(self, tally: Tally, done: "asyncio.Future[None]") -> None:
+        super().__init__(done)
         self.tally = tally
-        self.done = done
-        self.received = b""
-        self.asked = 0.0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's has no part in the hierarchy
-        self.ask()
-
-    def ask(self) -> None:
-        self.asked = time.perf_counter()
-        if self.asked > self.tally.end:
-            self.asked = 0.0
-            self.transport.close()
+    def next(self) -> None:
+        if time.perf_counter() > self.tally.end:
+            self.close()
         else:
-            self.transport.write(REQUEST % next(self.tally.seeds))
+            self.send(self.tally.group.ask.request(next(self.tally.seeds)))
 
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        head, blank, body = self.received.partition(b"\r\n\r\n")
-        if not blank:
-            return
-        length = head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
-        if len(body) < int(length):
-            return
-        self.received = b""
-        self.tally.answered(self.asked, _flaw(head, body))
-        self.ask()
+    def answered(self, answer: Answer, asked: float) -> None:
+        now = time.perf_counter()
+        if flaw := self.tally.group.ask.flaw(answer):
+            self.tally.errors[flaw] += 1
+        elif self.tally.begin <= now <= self.tally.end:
+            self.tally.seconds.append(now - asked)
+        if self.tally.group.pause:
+            asyncio.get_running_loop().call_later(self.tally.group.pause, self.next)
+        else:
+            self.next()
 
-    def connection_lost(self, _: Exception | None) -> None:
-        if self.asked:
-            self.tally.answered(self.asked, "connection lost")
-        if not self.done.done():
-            self.done.set_result(None)
+    def lost(self) -> None:
+        self.tally.errors["connection lost"] += 1
 
 
-def _flaw(head: bytes, body: bytes) -> str | None:
-    """What is wrong with an answer; None if it is a picture."""
-    status = head[9:12]
-    if status != b"200":
-        return f"status {status.decode()}"
-    return None if body.startswith(PNG) else "not a PNG"
-
-
-async def _load(port: int, concurrency: int, warmup: float, seconds: float, first_seed: int) -> Round:
+async def _load(port: int, groups: list[Group], window: Window, first_seed: int) -> list[Round]:
     loop = asyncio.get_running_loop()
-    begin = time.perf_counter() + warmup
-    tally = Tally(itertools.count(first_seed), begin, begin + seconds)
-    ends: list[asyncio.Future[None]] = []
-    for _ in range(concurrency):
-        ends.append(loop.create_future())
-        await loop.create_connection(partial(Connection, tally, ends[-1]), HOST, port)
+    begin = time.perf_counter() + window.warmup
+    seeds = itertools.count(first_seed)
+    tallies = [Tally(group, seeds, begin, begin + window.seconds) for group in groups]
+    ends: dict[asyncio.Future[None], Tally] = {}
+    for tally in tallies:
+        for _ in range(tally.group.concurrency):
+            end = loop.create_future()
+            ends[end] = tally
+            await loop.create_connection(partial(Loop, tally, end), HOST, port)
     cpu, began = time.process_time(), time.perf_counter()
-    _, hanging = await asyncio.wait(ends, timeout=warmup + seconds + PATIENCE)
+    _, hanging = await asyncio.wait(ends, timeout=window.warmup + window.seconds + PATIENCE)
     busy = (time.process_time() - cpu) / (time.perf_counter() - began)
-    if hanging:
-        tally.errors["no answer"] += len(hanging)
-    return Round(len(tally.seconds) / seconds, *_percentiles(tally.seconds), dict(tally.errors), busy)
+    for end in hanging:
+        ends[end].errors["no answer"] += 1
+    return [
+        Round(len(tally.seconds) / window.seconds, *percentiles(tally.seconds), dict(tally.errors), busy)
+        for tally in tallies
+    ]
 
 
-def _percentiles(seconds: list[float]) -> tuple[float, float]:
-    """Median and 99th percentile in milliseconds; infinite if nothing was answered."""
-    ordered = sorted(seconds) or [float("inf")]
-    return 1000 * ordered[len(ordered) // 2], 1000 * ordered[len(ordered) * 99 // 100]
+def run(port: int, window: Window, first_seed: int, *groups: Group) -> list[Round]:
+    """Loads the server on `port` with all groups at once; what it did for each of them."""
+    task = {
+        "port": port,
+        "groups": [asdict(group) for group in groups],
+        "window": asdict(window),
+        "first_seed": first_seed,
+    }
+    rounds = apart.run("bench.load", task, window.warmup + window.seconds + 2 * PATIENCE)
+    return [Round(**done) for done in rounds]
 
 
-def run(port: int, concurrency: int, warmup: float, seconds: float, first_seed: int) -> Round:
-    """Loads the server on `port` with `concurrency` connections, and counts for `seconds` after a warm-up."""
-    numbers = [str(number) for number in (port, concurrency, warmup, seconds, first_seed)]
-    command = [sys.executable, "-m", "bench.load", *numbers]
-    limit = warmup + seconds + 2 * PATIENCE
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=limit)  # noqa: S603 (our own)
-    return Round(**json.loads(done.stdout))
+def _main(port: int, groups: list[dict[str, object]], window: dict[str, float], first_seed: int) -> list[Round]:
+    asked = [Group(**{**group, "ask": Ask(**group["ask"])}) for group in groups]  # type: ignore[arg-type]
+    return uvloop.run(_load(port, asked, Window(**window), first_seed))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser("python -m bench.load", description=__doc__)
-    parser.add_argument("port", type=int)
-    parser.add_argument("concurrency", type=int)
-    parser.add_argument("warmup", type=float, help="seconds before counting begins")
-    parser.add_argument("seconds", type=float, help="seconds in which answers are counted")
-    parser.add_argument("first_seed", type=int, nargs="?", default=0)
-    print(json.dumps(asdict(uvloop.run(_load(**vars(parser.parse_args()))))))
+    print(json.dumps([asdict(done) for done in _main(**apart.task())]))

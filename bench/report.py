@@ -1,61 +1,65 @@
-"""Measurements as Markdown, with the machine, the date and the versions that they hold for, and the verdict."""
+"""Measurements as Markdown for people, and as plain data for programs."""
 
-import platform
-import subprocess
+import math
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import asdict
 from statistics import median
+from typing import Any
 
-from app.contract import Manifest, processor
-from app.engine import providers
-from bench.protocol import OURS, PLAIN, Measured, Plan
+from app.contract import Manifest
+from bench import company, footprint, overload, vanish
+from bench.conditions import Conditions
+from bench.protocol import Measured, Plan
+from bench.verdicts import Verdict, spread
 
-PACKAGES = ("onnxruntime", "fastapi", "uvicorn", "uvloop", "httptools", "pillow", "numpy")
 
-
-def render(manifest: Manifest, plan: Plan, measured: Measured) -> str:
+def render(
+    manifest: Manifest, conditions: Conditions, plan: Plan, measured: Measured, verdicts: Sequence[Verdict]
+) -> str:
     """The whole report."""
-    blocks = [_conditions(manifest, plan), _table(measured), _limit(measured), _vanished(measured)]
-    return "\n\n".join([*blocks, "\n".join(sentence for sentence, _ in verdicts(measured))])
+    parts = (_table, _limit, _overload, _vanished, _fairness, _mixed, _footprint)
+    blocks = [_conditions(manifest, conditions, plan), *(part(measured) for part in parts)]
+    return "\n\n".join([*filter(None, blocks), "\n".join(f"* {verdict}" for verdict in verdicts)])
 
 
-def verdicts(measured: Measured) -> list[tuple[str, bool]]:
-    """What is required of the service, as sentences with figures, and whether it holds."""
-    said = []
-    if (32, OURS) in measured.rounds:
-        ratios = _ratios(measured, 32, "images_per_second")
-        holds = median(ratios) >= 1
-        said.append((f"Throughput at concurrency 32: {_spread(ratios)} of {PLAIN}'s; at least 1 is required", holds))
-    if (1, OURS) in measured.rounds:
-        ratios = _ratios(measured, 1, "p50")
-        holds = median(ratios) <= 1
-        said.append((f"Median latency at concurrency 1: {_spread(ratios)} of {PLAIN}'s; at most 1 is required", holds))
-    errors = sum(sum(done.errors.values()) for rounds in measured.rounds.values() for done in rounds)
-    said.append((f"Answers that were no picture: {errors}; none is required", errors == 0))
-    return [(f"* {sentence}: **{'reached' if holds else 'missed'}**.", holds) for sentence, holds in said]
+def data(
+    manifest: Manifest, conditions: Conditions, plan: Plan, measured: Measured, verdicts: Sequence[Verdict]
+) -> dict[str, Any]:
+    """Every figure of every round, with what it holds for."""
+    rounds = [
+        {"concurrency": concurrency, "server": name, "rounds": [asdict(done) for done in rounds]}
+        for (concurrency, name), rounds in measured.rounds.items()
+    ]
+    figures: dict[str, Any] = _finite(
+        {
+            "model": manifest.reference,
+            "conditions": asdict(conditions),
+            "plan": asdict(plan),
+            "measured": asdict(measured) | {"rounds": rounds},
+            "verdicts": [asdict(verdict) for verdict in verdicts],
+        }
+    )
+    return figures
 
 
-def _ratios(measured: Measured, concurrency: int, figure: str) -> list[float]:
-    """Ours over plain's, round by round."""
-    ours, plain = (measured.rounds[concurrency, name] for name in (OURS, PLAIN))
-    return [getattr(one, figure) / getattr(other, figure) for one, other in zip(ours, plain, strict=True)]
+def _finite(value: Any) -> Any:
+    """The same with None where a figure is infinite, since nothing was answered: JSON has no infinity."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and math.isinf(value) else value
 
 
-def _spread(ratios: Sequence[float]) -> str:
-    return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-
-
-def _conditions(manifest: Manifest, plan: Plan) -> str:
+def _conditions(manifest: Manifest, conditions: Conditions, plan: Plan) -> str:
     *_, height, width, channels = manifest.graphs["generator"].output("image").shape
-    packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    packages = ", ".join(f"{package} {version}" for package, version in conditions.packages.items())
     return "\n".join(
         [
             f"* Model: {manifest.reference}, {width}×{height}, {channels} channels",
-            f"* Machine: {providers.cores()} cores of {processor()}",
-            f"* Versions: ganymede {_revision()}, Python {platform.python_version()}, {packages}",
-            f"* Date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            f"* Machine: {conditions.cores} cores of {conditions.processor}; load average before: {conditions.load:g}",
+            f"* Versions: ganymede {conditions.ganymede}, Python {conditions.python}, {packages}",
+            f"* Date: {conditions.date}",
             f"* Protocol: closed loop; median of {plan.rounds} rounds of {plan.seconds:g} s after {plan.warmup:g} s of "
             "warm-up, servers in turn",
         ]
@@ -67,7 +71,7 @@ def _table(measured: Measured) -> str:
         ("concurrency", "server", "images/s", "share of the limit", "p50 ms", "p99 ms", "errors", "generator's core"),
         ("--:", "---", "--:", "--:", "--:", "--:", "--:", "--:"),
     ]
-    limits = [limit.both for limit in measured.limits]
+    limits = [limit.in_use for limit in measured.limits]
     for (concurrency, name), rounds in measured.rounds.items():
         shares = [done.images_per_second / limit for done, limit in zip(rounds, limits, strict=True)]
         rows.append(
@@ -82,34 +86,101 @@ def _table(measured: Measured) -> str:
                 f"{median(done.busy for done in rounds):.0%}",
             )
         )
-    return _markdown(rows)
+    return _markdown(rows) if measured.rounds else ""
 
 
 def _limit(measured: Measured) -> str:
-    infer, encode, both = (
-        median(getattr(limit, part) for limit in measured.limits) for part in ("infer", "encode", "both")
+    if not measured.limits:
+        return ""
+    draw, infer, pillow, encode, with_pillow, in_use, chain = (
+        median(getattr(limit, part) for limit in measured.limits)
+        for part in ("draw", "infer", "pillow", "encode", "with_pillow", "in_use", "chain")
     )
     return (
-        f"The machine's limit, one single-threaded process per core: graph {infer:,.0f} images/s, PNG encoder "
-        f"{encode:,.0f}, perfectly overlapped **{both:,.0f}**."
+        f"The machine's limit, one single-threaded process per core: draw {draw:,.0f} images/s, graph {infer:,.0f}, "
+        f"the encoder in use {encode:,.0f}, perfectly overlapped **{in_use:,.0f}**; with Pillow's encoder at level 1 "
+        f"({pillow:,.0f}) {with_pillow:,.0f}. The raw chain, one picture after the other: p50 **{chain:.2f} ms**."
     )
+
+
+def _overload(measured: Measured) -> str:
+    done = measured.overloads
+    if not done:
+        return ""
+    inaccuracy = sorted(error for one in done for error in one.inaccuracy)
+    lines = [
+        f"Overload, {overload.CLIENTS} clients with a limit of {1000 * overload.LIMIT:g} ms: "
+        f"{spread([one.images_per_second for one in done], 0)} images/s in time beside a peak of "
+        f"{spread(measured.peaks, 0)}; accepted: p50 {spread([one.p50 for one in done], 0)} ms, p99 "
+        f"{spread([one.p99 for one in done], 0)} ms, {sum(one.late for one in done)} late; "
+        f"{sum(one.refused for one in done)} refused, {_count([one.errors for one in done])} other errors."
+    ]
+    if inaccuracy:
+        told, true = (median(value for one in done for value in getattr(one, what)) for what in ("told", "true"))
+        close = sum(error <= 0.3 for error in inaccuracy) / len(inaccuracy)
+        came_back = sum(one.came_back for one in done)
+        welcome = sum(one.welcome for one in done)
+        lines.append(
+            f"Retry-After said {told:.2f} s, in truth the queue was worked off after {true:.2f} s (medians); "
+            f"{close:.0%} of the refusals were right within 30 %. Of {came_back} clients that came back when told "
+            f"{welcome} were accepted."
+        )
+    return " ".join(lines)
 
 
 def _vanished(measured: Measured) -> str:
-    waits = ", ".join(f"{name} {median(waits):,.0f} ms" for name, waits in measured.waits.items())
-    return f"After 300 clients hung up, the next request waits: {waits}."
+    waits = ", ".join(f"{name} {spread([one.wait for one in done], 0)} ms" for name, done in measured.vanished.items())
+    return f"After {vanish.CLIENTS} clients hung up, the next request waits: {waits}." if waits else ""
+
+
+def _fairness(measured: Measured) -> str:
+    done = measured.fairness
+    if not done:
+        return ""
+    idle, p50, p99, bound, batch = (
+        spread(figures)
+        for figures in (
+            [one.idle.p50 for one in done],
+            [one.beside.p50 for one in done],
+            [one.beside.p99 for one in done],
+            [one.bound for one in done],
+            [one.batch for one in done],
+        )
+    )
+    return (
+        f"Beside a request of {company.MANY} samples, one of 1 takes p50 {p50} ms, p99 {p99} ms; idle p50 {idle} ms, "
+        f"one batch {batch} ms, three idle medians and one batch {bound} ms. Errors: "
+        f"{_count([errors for one in done for errors in (one.idle.errors, one.beside.errors, one.many.errors)])}."
+    )
+
+
+def _mixed(measured: Measured) -> str:
+    done = measured.mixed
+    if not done:
+        return ""
+    return (
+        f"Beside a model that {company.CROWD} clients want ({spread([one.hot.images_per_second for one in done], 0)} "
+        f"images/s), one client of another model waits p50 {spread([one.cold.p50 for one in done])} ms, p99 "
+        f"{spread([one.cold.p99 for one in done])} ms; idle p50 {spread([one.idle.p50 for one in done])} ms. Errors: "
+        f"{_count([errors for one in done for errors in (one.idle.errors, one.cold.errors, one.hot.errors)])}."
+    )
+
+
+def _footprint(measured: Measured) -> str:
+    taken = measured.footprint
+    if taken is None:
+        return ""
+    return (
+        f"Resident (PSS): {taken.one:,.0f} MB with one model, {taken.one_loaded:,.0f} after the load; "
+        f"{taken.many:,.0f} with {footprint.MODELS}, {taken.many_loaded:,.0f} after the load. Idle: "
+        f"{taken.idle:.2%} of a core. `/healthz` at concurrency {footprint.CLIENTS}: p50 {taken.health.p50:.1f} ms, "
+        f"p99 {taken.health.p99:.1f} ms."
+    )
+
+
+def _count(errors: Iterable[dict[str, int]]) -> int:
+    return sum(sum(counts.values()) for counts in errors)
 
 
 def _markdown(rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _revision() -> str:
-    """Version and, in a checkout, the commit, marked where files differ from it."""
-    here = Path(__file__).parent
-    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    try:
-        commit = subprocess.run(command, cwd=here, capture_output=True, check=True, text=True)  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return version("ganymede")
-    return f"{version('ganymede')} ({commit.stdout.strip()})"

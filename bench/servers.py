@@ -1,21 +1,24 @@
-"""The servers under comparison: real processes on free ports of this machine, ended by their id."""
+"""The servers under comparison: real processes on free ports of this machine, ended with all that they started."""
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 
-from app.contract import Manifest
+from prometheus_client.parser import text_string_to_metric_families
 
-HOST = "127.0.0.1"
+from bench.wire import HOST, Ask
+
 START = 60
 """Seconds that a server may take until its first picture."""
 STOP = 15
@@ -28,23 +31,47 @@ class ServerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers `POST /generate?seed=` with a PNG."""
+    """A server that answers `ask` with a PNG. `pid` leads the session of its processes."""
 
     name: str
     port: int
+    ask: Ask
+    pid: int
 
     def picture(self, seed: int) -> bytes:
-        """The body for a seed. `OSError` if it can't be reached, `ServerError` for any status but 200."""
+        """The PNG for a seed. `OSError` if the server can't be reached, `ServerError` for any other answer."""
+        target, body = (part.replace("{seed}", str(seed)) for part in (self.ask.target, self.ask.body))
+        answer = self._fetch(self.ask.method, target, body)
+        try:
+            return self.ask.picture(answer)
+        except ValueError as error:
+            raise ServerError(f"{self.name} answered without a picture: {answer[:300]!r}") from error
+
+    def json(self, path: str) -> Any:
+        """The document at a path."""
+        return json.loads(self._fetch("GET", path))
+
+    def count(self, counter: str, **labels: str) -> float:
+        """The sum of a Prometheus counter over all label sets that have these labels."""
+        text = self._fetch("GET", "/metrics").decode()
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == counter and labels.items() <= sample.labels.items()
+        )
+
+    def _fetch(self, method: str, target: str, body: str = "") -> bytes:
         connection = HTTPConnection(HOST, self.port, timeout=START)
         try:
-            connection.request("POST", f"/generate?seed={seed}")
+            connection.request(method, target, body or None, {"Content-Type": "application/json"} if body else {})
             answer = connection.getresponse()
-            body = answer.read()
+            content = answer.read()
         finally:
             connection.close()
         if answer.status != 200:
-            raise ServerError(f"{self.name} answered {answer.status}: {body[:300]!r}")
-        return body
+            raise ServerError(f"{self.name} answered {answer.status}: {content[:300]!r}")
+        return content
 
 
 @dataclass(frozen=True)
@@ -53,14 +80,16 @@ class Command:
 
     name: str
     arguments: tuple[str, ...]
+    ask: Ask = field(default_factory=Ask)
+    python: str = sys.executable
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def ganymede(folder: Path, manifest: Manifest) -> Command:
-    """This service, as it is installed, with the model of `folder` as its default."""
-    models = str(folder.resolve().parent.parent)
+def ganymede(models: Path, default: str, *flags: str) -> Command:
+    """This service, as it is installed, with a folder of models."""
     start = "from app.cli import main; raise SystemExit(main())"
-    flags = ("--models", models, "--default-model", manifest.reference, "--device", "cpu", "--log-level", "warning")
-    return Command("ganymede", ("-c", start, "serve", *flags))
+    usual = ("--models", str(models.resolve()), "--default-model", default, "--device", "cpu", "--log-level", "warning")
+    return Command("ganymede", ("-c", start, "serve", *usual, *flags))
 
 
 def plain(folder: Path) -> Command:
@@ -74,44 +103,61 @@ def running(*commands: Command) -> Iterator[list[Server]]:
     with ExitStack() as ends:
         started = [ends.enter_context(_process(command)) for command in commands]
         for one in started:
-            _wait(*one)
+            wait(*one)
         yield [server for server, _, _ in started]
 
 
 @contextmanager
 def _process(command: Command) -> Iterator[tuple[Server, subprocess.Popen[bytes], IO[bytes]]]:
     """A server, its process, and the file that it writes to."""
-    server = Server(command.name, _free_port())
+    port = _free_port()
     with TemporaryFile() as log:
-        arguments = [sys.executable, *command.arguments, "--port", str(server.port)]
-        # The service sets this for itself; plain FastAPI's runtime need not report either.
-        environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}
-        process = subprocess.Popen(arguments, stdout=log, stderr=log, env=environment)  # noqa: S603 (our own)
+        arguments = [command.python, *command.arguments, "--port", str(port)]
+        # The service sets this for itself; the runtime of the others need not report either.
+        environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", **command.environment}
+        # A session of its own: it can be ended, and counted, with every process that it started.
+        process = subprocess.Popen(  # noqa: S603 (our own)
+            arguments, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
         try:
-            yield server, process, log
+            yield Server(command.name, port, command.ask, process.pid), process, log
         finally:
-            process.terminate()
-            try:
-                process.wait(STOP)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
 
 
-def _wait(server: Server, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
-    """Returns once the server has drawn a picture; `ServerError` with what it wrote if it ends, or takes too long."""
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a server politely, then, after `STOP` seconds or once it is gone, whatever is left of it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait(server: Server, process: subprocess.Popen[bytes] | None = None, log: IO[bytes] | None = None) -> None:
+    """Returns once the server has drawn a picture.
+
+    `ServerError` if it takes too long or its `process` ends, with what it wrote to `log`, as far as they are given.
+    """
     end = time.monotonic() + START
     while True:
         try:
             server.picture(0)
         except (OSError, HTTPException, ServerError) as error:
-            if process.poll() is not None or time.monotonic() > end:
-                log.seek(0)
-                wrote = log.read().decode(errors="replace")[-3000:]
-                raise ServerError(f"{server.name} did not start: {error}\n{wrote}") from error
+            if time.monotonic() > end or (process and process.poll() is not None):
+                raise ServerError(f"{server.name} did not start: {error}\n{_written(log)}") from error
             time.sleep(0.05)
         else:
             return
+
+
+def _written(log: IO[bytes] | None) -> str:
+    if log is None:
+        return ""
+    log.seek(0)
+    return log.read().decode(errors="replace")[-3000:]
 
 
 def _free_port() -> int:

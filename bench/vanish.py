@@ -2,22 +2,59 @@
 
 import socket
 import time
+from dataclasses import dataclass
 
-from bench.servers import HOST, Server
+from bench.servers import Server
+from bench.wire import HOST
 
 CLIENTS = 300
 ACCEPTED = 0.05
 """Seconds for the server to read the requests before their clients go."""
+COUNTED = 5.0
+"""Seconds in which the counter must have come to its final figure."""
 
 
-def wait_after(server: Server, first_seed: int) -> float:
-    """Milliseconds that the next picture takes after `CLIENTS` clients asked for one each and hung up."""
+@dataclass(frozen=True)
+class Vanished:
+    """Milliseconds that the next picture took; how many clients left before their answer; what the service counted."""
+
+    wait: float
+    vanished: int
+    dropped: int | None
+
+
+def measure(server: Server, first_seed: int, counts: bool = False) -> Vanished:
+    """Lets `CLIENTS` clients ask for a picture each and hang up; the server's own counter is read if it `counts`."""
+    before = _dropped(server) if counts else 0
     clients = [socket.create_connection((HOST, server.port)) for _ in range(CLIENTS)]
     for seed, client in enumerate(clients, first_seed):
-        client.sendall(b"POST /generate?seed=%d HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n" % seed)
+        client.sendall(server.ask.request(seed))
     time.sleep(ACCEPTED)
+    # Those that have their answer by now don't vanish: nothing of theirs can be dropped.
+    vanished = sum(not _answered(client) for client in clients)
     for client in clients:
         client.close()
     began = time.perf_counter()
     server.picture(first_seed + CLIENTS)
-    return 1000 * (time.perf_counter() - began)
+    wait = 1000 * (time.perf_counter() - began)
+    return Vanished(wait, vanished, _settled(server, before, vanished) if counts else None)
+
+
+def _answered(client: socket.socket) -> bool:
+    client.setblocking(False)
+    try:
+        return bool(client.recv(1, socket.MSG_PEEK))
+    except BlockingIOError:
+        return False
+
+
+def _dropped(server: Server) -> int:
+    return int(server.count("ganymede_dropped_samples_total", reason="cancelled"))
+
+
+def _settled(server: Server, before: int, expected: int) -> int:
+    """By how much the counter rose, once it shows what is expected or has had the time to."""
+    end = time.monotonic() + COUNTED
+    while (dropped := _dropped(server) - before) != expected and time.monotonic() < end:
+        time.sleep(0.1)
+    return dropped

@@ -1,0 +1,70 @@
+"""What the benchmark serves, starts, watches and ends."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app import contract
+from bench import copies, dcgan, processes, servers, soak
+from tests.conftest import serving
+
+
+def test_the_standard_graph_is_a_model_that_the_service_accepts(tmp_path: Path) -> None:
+    folder = dcgan.build(tmp_path)
+    weights = [np.prod(tensor.dims) for tensor in dcgan.graph().graph.initializer if tensor.name[0] in "wb"]
+    assert 3.75e6 < sum(weights) < 3.85e6
+    with serving(tmp_path) as catalog:
+        assert [(entry.state, entry.reason) for entry in catalog.entries()] == [("ready", None)]
+    golden = contract.check(folder).golden[0].array()
+    assert golden.shape == (64, 64, 3)
+    assert np.std(golden) > 30
+
+
+def test_a_copy_is_the_same_model_under_another_name(models_dir: Path, tmp_path: Path) -> None:
+    one, two = copies.lay_out(models_dir / "toy" / "2", tmp_path, ["one", "two"])
+    assert [contract.check(folder).reference for folder in (one, two)] == ["one@2", "two@2"]
+    assert contract.read(one).files == contract.read(models_dir / "toy" / "2").files
+
+
+def test_a_server_that_does_not_start_is_told_with_what_it_wrote(tmp_path: Path) -> None:
+    said = r"(?s)plain FastAPI did not start.*model\.json can't be read"
+    with pytest.raises(servers.ServerError, match=said), servers.running(servers.plain(tmp_path)):
+        pass
+
+
+def test_a_server_ends_with_every_process_that_it_started() -> None:
+    forks = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    lingers = f"{forks}; import time; time.sleep(60)"
+    with servers._process(servers.Command("forking", ("-c", lingers))) as (server, _, _):
+        end = time.monotonic() + 10
+        while len(processes.of_session(server.pid)) < 2:
+            assert time.monotonic() < end, "it started no other"
+            time.sleep(0.01)
+    end = time.monotonic() + 5
+    while processes.of_session(server.pid):
+        assert time.monotonic() < end, "it left a process behind"
+        time.sleep(0.01)
+
+
+def test_a_process_is_measured_from_outside() -> None:
+    counts = "x = bytearray(20_000_000)\nwhile True: pass"
+    with servers._process(servers.Command("counting", ("-c", counts))) as (server, _, _):
+        assert processes.of_session(server.pid) == [server.pid]
+        end = time.monotonic() + 10
+        while processes.resident(server.pid) < 20:
+            assert time.monotonic() < end, "its memory is not seen"
+            time.sleep(0.01)
+        assert 0.01 < processes.busy(server.pid, 0.2) < 1.5
+        assert processes.spent(server.pid) > 0
+
+
+def test_a_soak_compares_the_memory_of_its_beginning_with_that_of_its_end(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["soak", "--minutes", "0.05", "--model", str(models_dir / "toy" / "1")])
+    assert soak.main() in (0, 1)
+    *slices, verdict = capsys.readouterr().out.splitlines()
+    assert len(slices) >= 2
+    assert "0 errors; resident" in verdict
