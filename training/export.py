@@ -132,16 +132,22 @@ def _latent(graphs: dict[str, contract.Graph]) -> contract.Latent | None:
     return None if drawn is None else contract.Latent(size=int(drawn.shape[1]))
 
 
+def _data_name(source: str) -> str:
+    """What people call the data: the last name of its path, with the folder's before it where that is a split."""
+    path = Path(source)
+    return f"{path.parent.name}/{path.name}" if path.name == "train" and path.parent.name else path.name
+
+
 def _provenance(saved: Checkpoint) -> contract.Training:
     """Where the weights come from."""
     settings = {
-        key: Path(value).name if key == "features" and value else value
+        key: Path(value).name if key in ("features", "judge") and value else value
         for key, value in saved.settings.items()
         if key not in config.TRANSIENT | {"recipe", "data", "seed"}
     }
     return contract.Training(
         recipe=saved.settings["recipe"],
-        data=Path(saved.settings["data"]).name,
+        data=_data_name(saved.settings["data"]),
         images=saved.progress["images"],
         seed=saved.settings["seed"],
         revision=_revision(),

@@ -113,3 +113,11 @@ def test_the_command_says_what_is_wrong_in_a_line(tmp_path: Path, caplog: pytest
     assert "there is no checkpoint" in caplog.text
     assert cli.train(["gan", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "r")]) == 2
     assert "nowhere doesn't exist" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("digits", "digits"), ("/data/cifar10/train", "cifar10/train"), ("pictures.zip", "pictures.zip")],
+)
+def test_data_are_named_without_the_path_to_them(source: str, name: str) -> None:
+    assert export._data_name(source) == name

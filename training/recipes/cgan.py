@@ -46,7 +46,7 @@ class Cgan(Gan):
     conditional: ClassVar[bool] = True
 
     heads: Literal["joint", "split"] = Field("joint", description="one score for the pair, or realness and match apart")
-    match: float = Field(1.0, gt=0, description="weight of the match head, with split heads")
+    match: float = Field(0.2, gt=0, description="weight of the match head in the generator's loss, with split heads")
 
     def networks(self, source: Source) -> Networks:
         classes = len(source.classes)
@@ -78,7 +78,7 @@ class Cgan(Gan):
         return {
             "generated": losses.critic(self.loss, right.realness, generated.realness),
             # A yes-or-no question whatever the objective: the hinge stops pushing once the answer is clear.
-            "wrong": self.match * losses.critic("hinge", right.match, wrong.match),
+            "wrong": losses.critic("hinge", right.match, wrong.match),
         }
 
     def _fool(self, generated: Scores, real: Scores | None) -> dict[str, Tensor]:
@@ -87,6 +87,8 @@ class Cgan(Gan):
         assert generated.match is not None
         return {
             "fool": losses.generator(self.loss, generated.realness, real and real.realness),
+            # The match head never sees a generated picture, so what it rewards is not what real pictures look like: at
+            # full weight every class shrinks to its easiest pictures.
             "match": self.match * losses.reach(generated.match),
         }
 
@@ -99,14 +101,14 @@ class Cgan(Gan):
 
     def health(self, networks: Networks, batch: Batch) -> dict[str, float]:
         assert batch.labels is not None
-        signs = super().health(networks, batch)
+        indices = range(len(batch.pictures))
+        fake = self.samples(networks, indices, batch)
+        signs = self._signs(networks, batch, fake)
         wrong = wrong_classes(batch.labels, _classes(networks))
         scores = networks["critic"](Pair(batch.pictures, torch.stack([batch.labels, wrong], dim=1)))
         signs["match"] = health.discrimination(scores.asked(0).match, scores.asked(1).match)["accuracy"]
-        indices = range(len(batch.pictures))
         labels = torch.from_numpy(latents.classes(0, indices, _classes(networks))).to(wrong.device)
-        real = health.centred(batch.pictures, batch.labels)
-        fake = health.centred(self.samples(networks, indices, batch), labels)
+        real, fake = health.centred(batch.pictures, batch.labels), health.centred(fake, labels)
         return signs | {"within classes": health.diversity(real, fake)}
 
     def preview(self, networks: Networks, batch: Batch) -> list[Panel]:

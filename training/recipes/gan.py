@@ -36,6 +36,7 @@ class Gan(Recipe):
     width: int = Field(32, gt=0, description="channels of the generator at full size")
     critic_width: int | None = Field(None, gt=0, description="channels of the discriminator; default: its kind's own")
     features: Path | None = Field(None, description="a frozen network for the discriminator to stand on")
+    judge: Path | None = Field(None, description="a frozen network to measure by; default: the one of --features")
     r1: float = Field(0.0, ge=0, description="weight γ of the gradient penalty on real pictures")
     r2: float = Field(0.0, ge=0, description="weight γ of the gradient penalty on generated pictures")
     lazy: int = Field(16, gt=0, description="steps from one penalty to the next; its weight grows as much")
@@ -43,8 +44,13 @@ class Gan(Recipe):
 
     @cached_property
     def frozen(self) -> Features | None:
-        """The pre-trained network under the discriminator and the measure, if one is given."""
+        """The pre-trained network under the discriminator, if one is given."""
         return None if self.features is None else load(self.features)
+
+    @cached_property
+    def measured_by(self) -> Features | None:
+        """The pre-trained network that ranks checkpoints, if one is given."""
+        return self.frozen if self.judge is None else load(self.judge)
 
     def networks(self, source: Source) -> Networks:
         return {"generator": self._generator(source), "critic": self._critic(source)}
@@ -95,7 +101,9 @@ class Gan(Recipe):
         return pictures.float()
 
     def health(self, networks: Networks, batch: Batch) -> dict[str, float]:
-        fake = self.samples(networks, range(len(batch.pictures)), batch)
+        return self._signs(networks, batch, self.samples(networks, range(len(batch.pictures)), batch))
+
+    def _signs(self, networks: Networks, batch: Batch, fake: Tensor) -> dict[str, float]:
         critic = networks["critic"]
         signs = health.discrimination(critic(batch.pictures).realness, critic(fake).realness)
         return signs | {"diversity": health.diversity(batch.pictures, fake)}
@@ -104,8 +112,8 @@ class Gan(Recipe):
         count = len(batch.pictures)
         parts = [range(start, min(start + 250, count)) for start in range(0, count, 250)]
         fake = torch.cat([self.samples(networks, part, batch) for part in parts])
-        where = self.frozen.reference if self.frozen else "8-px pictures"
-        return Measure(f"kernel distance on {where}", health.kernel_distance(batch.pictures, fake, self.frozen))
+        where = self.measured_by.reference if self.measured_by else "8-px pictures"
+        return Measure(f"kernel distance on {where}", health.kernel_distance(batch.pictures, fake, self.measured_by))
 
     def preview(self, networks: Networks, batch: Batch) -> list[Panel]:
         return [Panel("", self.samples(networks, range(row, row + 8), batch)) for row in range(0, 64, 8)]
