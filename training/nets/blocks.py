@@ -11,8 +11,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 class Pair(NamedTuple):
     """What a conditional discriminator judges. Named, so that the two can't be swapped at a call.
 
-    `candidate` is the picture [n, c, h, w] in [-1, 1]; `condition` the class index [n] that it should show, or [n, k]
-    to ask about k classes at one look.
+    `candidate` is the picture [n, c, h, w] in [-1, 1], or sound [n, 1, t]. `condition` is what it was made from: the
+    class index [n] that it should show, or [n, k] to ask about k classes at one look; a picture, frames or sound of the
+    candidate's size.
     """
 
     candidate: Tensor
