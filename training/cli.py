@@ -14,11 +14,12 @@ from training import config, loop
 from training import evaluate as evaluation
 from training import export as exporting
 from training.checkpoint import CheckpointError
-from training.config import ConfigError, Count, Flags
+from training.config import ConfigError, Flags
 from training.data import DataError
 from training.features import FeaturesError
 from training.parity import ExportError
 from training.sets import EvaluationError
+from training.settings import Count
 
 MISTAKES = (
     CheckpointError,

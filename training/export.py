@@ -20,7 +20,8 @@ from app import contract
 from training import card, checkpoint, config, journal, parity, runtime
 from training.checkpoint import Checkpoint
 from training.parity import ExportError
-from training.recipes import Export, Networks, Panel, Recipe, Source
+from training.recipes import Export, Networks, Panel, Recipe, Source, find
+from training.settings import TRANSIENT
 
 log = logging.getLogger("ganymede.export")
 
@@ -140,10 +141,11 @@ def _data_name(source: str) -> str:
 
 def _provenance(saved: Checkpoint) -> contract.Training:
     """Where the weights come from."""
+    recipe = find(saved.settings["recipe"])
     settings = {
-        key: Path(value).name if key in ("features", "judge") and value else value
+        key: Path(value).name if value and "Path" in str(recipe.model_fields.get(key)) else value
         for key, value in saved.settings.items()
-        if key not in config.TRANSIENT | {"recipe", "data", "seed"}
+        if key not in TRANSIENT | {"recipe", "data", "seed"}
     }
     return contract.Training(
         recipe=saved.settings["recipe"],

@@ -14,9 +14,6 @@ from training.checkpoint import BEST, LAST, CheckpointError
 from training.journal import Journal, log, sheet, warnings
 from training.run import Run, device_of
 
-MEASURED = 1000
-"""Pictures in the fixed batch against which checkpoints are measured."""
-
 
 def train(values: dict[str, Any]) -> Path:
     """Trains, or goes on training, what `values` (see `config.parse`) say; the run's folder.
@@ -74,7 +71,7 @@ def _train(run: Run, folder: Path, stopped: list[int]) -> None:
         # A sheet at fixed latents, and the measure by which the best weights are kept.
         if crossed(p.images, run.batch, s.sheet_every) or run.done >= 1:
             sheet(run.observe(run.recipe.preview, 64)).save(folder / f"sheet-{p.images:09}.png")
-            measure = run.observe(run.recipe.measure, MEASURED)
+            measure = run.observe(run.recipe.measure, run.recipe.measured)
             log.info("%8.1fk  %s %.4g, best %.4g", p.images / 1000, measure.name, measure.value, p.best)
             journal.status(p.images, {measure.name: measure.value}, rate=0, left=0)
             if measure.value < p.best:

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from training import average, config, distributed
 from training.checkpoint import Checkpoint, CheckpointError, Progress
 from training.config import ConfigError
-from training.data import DataError, Pictures, Sampler, load
+from training.data import DataError, Examples, Sampler
+from training.data.pictures import Labels
 from training.nets.blocks import finite_
 from training.recipes import Batch, Networks, Phase, Recipe, Source
 
@@ -29,9 +31,9 @@ class Run:
         self.recipe, self.settings = config.build(values)
         self.rank, self.world = rank, world
         self.device = torch.device(device_of(self.settings.device))
-        self.pictures = load(self.settings.data, size=self.settings.size, channels=self.settings.channels)
-        self._check(self.pictures)
-        self.source = source_of(self.recipe, self.pictures)
+        self.examples = self.recipe.examples(self.settings)
+        self._check(self.examples)
+        self.source = source_of(self.recipe, self.examples)
         torch.manual_seed(self.settings.seed)
         self.networks: Networks = self.recipe.networks(self.source)
         for network in self.networks.values():
@@ -39,16 +41,16 @@ class Run:
         self.averages = {name: average.average_of(self.networks[name]) for name in self.recipe.averaged}
         self.optimisers = {phase.name: self._optimiser(phase) for phase in self.recipe.phases()}
         share = self.settings.batch // world
-        self.sampler = Sampler(len(self.pictures.images), self.settings.seed, rank, world)
+        self.sampler = Sampler(len(self.examples), self.settings.seed, rank, world)
         self.share, self.batch = share, share * world
         self.progress = Progress()
 
-    def _check(self, pictures: Pictures) -> None:
+    def _check(self, examples: Examples) -> None:
         if self.settings.batch < self.world:
             raise DataError(f"--batch {self.settings.batch} can't be shared by {self.world} processes")
-        pictures.require(self.settings.batch)
+        examples.require(self.settings.batch)
         if self.recipe.conditional:
-            pictures.require_classes()
+            examples.require_classes()
 
     def _optimiser(self, phase: Phase) -> torch.optim.Adam:
         trained = [p for name in phase.learns for p in self.networks[name].parameters() if p.requires_grad]
@@ -66,21 +68,19 @@ class Run:
         s, p = self.settings, self.progress
         return min(1.0, max(p.images / s.images, p.seconds / s.time if s.time else 0.0))
 
-    def fetch(self, indices: np.ndarray[Any, np.dtype[np.int64]], flipped: bool = False) -> Batch:
-        """The real pictures of those indices, as the recipe sees them."""
-        array = torch.from_numpy(np.ascontiguousarray(self.pictures.images[indices].transpose(0, 3, 1, 2)))
-        pictures = array.to(self.device).contiguous(memory_format=torch.channels_last).float().div(127.5).sub(1)
-        if flipped:
-            chosen = torch.rand(len(pictures), 1, 1, 1, device=self.device) < 0.5
-            pictures = torch.where(chosen, pictures.flip(3), pictures)
-        labels = self.pictures.labels
-        taken = None if labels is None else torch.from_numpy(labels[indices]).to(self.device)
-        return Batch(pictures, taken, self.progress.step, self.done)
+    def fetch(self, indices: Labels, rng: np.random.Generator | None = None) -> Batch:
+        """The examples of those indices, as the recipe sees them; `rng` varies them."""
+        drawn = self.examples.draw(indices, rng)
+        labels = None if drawn.labels is None else torch.from_numpy(drawn.labels).to(self.device)
+        given = None if drawn.given is None else tensor(drawn.given, self.device)
+        return Batch(tensor(drawn.real, self.device), labels, given, self.progress.step, self.done)
 
     def step(self) -> dict[str, Tensor]:
         """One update of every phase; the losses by `phase/name` and the gradient norms by `phase/gradient`."""
-        torch.manual_seed(self._seed())
-        batch = self.fetch(self.sampler.indices(self.progress.images, self.share), self.settings.mirror)
+        seed = self._seed()
+        torch.manual_seed(seed)
+        rng = np.random.Generator(np.random.Philox(key=[seed, 0]))
+        batch = self.fetch(self.sampler.indices(self.progress.images, self.share), rng)
         told: dict[str, Tensor] = {}
         for phase in self.recipe.phases():
             for name, network in self.networks.items():
@@ -119,14 +119,14 @@ class Run:
 
     @torch.no_grad()
     def observe(self, ask: Callable[[Networks, Batch], Any], count: int) -> Any:
-        """What the recipe says of the served networks and `count` fixed pictures, in fp32, without leaving a trace."""
+        """What the recipe says of the served networks and `count` fixed examples, in fp32, without leaving a trace."""
         networks = self.served
         modes = {name: network.training for name, network in networks.items()}
         with torch.random.fork_rng(devices=[]):
             for network in networks.values():
                 network.eval()
             try:
-                order = np.random.Generator(np.random.Philox(key=[0, 0])).permutation(len(self.pictures.images))
+                order = np.random.Generator(np.random.Philox(key=[0, 0])).permutation(len(self.examples))
                 return ask(networks, self.fetch(np.sort(order[:count])))
             finally:
                 for name, network in networks.items():
@@ -171,10 +171,23 @@ def device_of(setting: str) -> str:
     return "cuda" if there and setting != "cpu" else "cpu"
 
 
-def source_of(recipe: Recipe, pictures: Pictures) -> Source:
+def source_of(recipe: Recipe, examples: Examples) -> Source:
     """What the networks must know of the data; an unconditional recipe is not told of classes."""
-    size, channels = pictures.images.shape[1], pictures.images.shape[3]
-    return Source(size, channels, pictures.classes if recipe.conditional else ())
+    facts = examples.facts
+    return Source(facts.size, facts.channels, facts.classes if recipe.conditional else ())
+
+
+def tensor(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Drawn examples (see `data.Drawn`) as networks take them, float32 on the device.
+
+    Pictures become [n, c, h, w] and frames [n, k·c, h, w] in [-1, 1], channels last in memory; sound [n, 1, t].
+    """
+    if array.dtype == np.float32:
+        return torch.from_numpy(array).to(device).unsqueeze(1)
+    height, width = array.shape[-3:-1]
+    planes = np.moveaxis(array, -1, -3).reshape(len(array), -1, height, width)
+    pictures = torch.from_numpy(np.ascontiguousarray(planes)).to(device)
+    return pictures.contiguous(memory_format=torch.channels_last).float().div(127.5).sub(1)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -1,10 +1,12 @@
-"""Real pictures for training and measuring: from where they lie to one uint8 array, and in which order they are seen.
+"""Real examples for training and measuring: from where they lie to arrays, and in which order they are seen.
 
-`load` reads any source into `Pictures`; `Sampler` says which picture comes when. One kind of source is one file.
+`load` reads any source of pictures into `Pictures`; other kinds of data have a file of their own, and all are
+`Examples`. `Sampler` says which example comes when.
 """
 
-from training.data.pictures import DataError, NoSplit, Pictures
+from training.data.examples import Drawn, Examples, Facts
+from training.data.pictures import DataError, NoSplit, Pictures, Split
 from training.data.sampling import Sampler
 from training.data.source import load
 
-__all__ = ["DataError", "NoSplit", "Pictures", "Sampler", "load"]
+__all__ = ["DataError", "Drawn", "Examples", "Facts", "NoSplit", "Pictures", "Sampler", "Split", "load"]

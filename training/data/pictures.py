@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.examples import Drawn, Facts
+
 Split = Literal["train", "test"]
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -32,6 +34,21 @@ class Pictures:
     classes: tuple[str, ...]
     source: str
     """What it is, for people: the name of the source and the split."""
+    mirror: bool = False
+    """Whether half of those drawn for training are mirrored left to right."""
+
+    @property
+    def facts(self) -> Facts:
+        """Their size and classes."""
+        return Facts(self.images.shape[1], self.images.shape[3], self.classes)
+
+    def draw(self, indices: Labels, rng: np.random.Generator | None = None) -> Drawn:
+        """The pictures at int64 `indices`, uint8 [n, size, size, channels], and their labels."""
+        images = self.images[indices]
+        if self.mirror and rng is not None:
+            chosen = rng.random(len(images)) < 0.5
+            images[chosen] = images[chosen, :, ::-1]
+        return Drawn(images, None if self.labels is None else self.labels[indices])
 
     def __len__(self) -> int:
         return len(self.images)

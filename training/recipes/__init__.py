@@ -7,20 +7,26 @@ import importlib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from app import contract
+from training import data
+from training.data import Examples, Split
+from training.settings import RunSettings
 
 Networks = dict[str, nn.Module]
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the networks must know of the data: pictures [n, channels, size, size] and the names of their classes."""
+    """What the networks must know of the data: pictures [n, channels, size, size] and the names of their classes.
+
+    Of sound, `size` is the samples of a clip.
+    """
 
     size: int
     channels: int
@@ -29,12 +35,22 @@ class Source:
 
 @dataclass(frozen=True)
 class Batch:
-    """Real pictures [n, c, h, w] in [-1, 1] with their class indices [n], and where in the run they are seen."""
+    """Real examples, and where in the run they are seen."""
 
-    pictures: Tensor
+    real: Tensor
+    """Pictures [n, c, h, w] in [-1, 1], a clip's next frame [n, c, h, w], or sound [n, 1, t] in [-1, 1]."""
     labels: Tensor | None
+    """Class indices [n]; None without classes."""
+    given: Tensor | None
+    """What the generator starts from: a picture to translate [n, c, h, w], earlier frames [n, k·c, h, w], the oldest
+    first, noisy sound [n, 1, t]; None where it starts from noise."""
     step: int
     progress: float
+
+    def condition(self) -> Tensor:
+        """What is given, where it must be."""
+        assert self.given is not None
+        return self.given
 
 
 class Phase(NamedTuple):
@@ -81,6 +97,16 @@ class Recipe(BaseModel, ABC):
     averaged: ClassVar[tuple[str, ...]] = ("generator",)
     tasks: ClassVar[tuple[contract.Task, ...]] = ("generate",)
     conditional: ClassVar[bool] = False
+    measured: ClassVar[int] = 1000
+    """Examples in the fixed batch against which checkpoints are measured."""
+
+    def examples(self, settings: RunSettings, split: Split = "train") -> Examples:
+        """The data that the run draws from: pictures, unless the recipe learns from something else.
+
+        Raises `DataError`, or `NoSplit` where only the split is missing.
+        """
+        pictures = data.load(settings.data, size=settings.size, channels=settings.channels, split=split)
+        return replace(pictures, mirror=settings.mirror)
 
     @abstractmethod
     def networks(self, source: Source) -> Networks:
@@ -100,15 +126,22 @@ class Recipe(BaseModel, ABC):
 
     @abstractmethod
     def measure(self, networks: Networks, batch: Batch) -> Measure:
-        """How far the averaged networks are from the real pictures of a large, fixed batch."""
+        """How far the averaged networks are from the real examples of a large, fixed batch."""
 
     @abstractmethod
     def preview(self, networks: Networks, batch: Batch) -> list[Panel]:
-        """Rows for the sample sheet, at fixed latents, so that sheets of one run compare."""
+        """Rows for the sample sheet, at fixed latents, so that sheets of one run compare.
+
+        A model folder's sheet is drawn by it too, from the exported graphs in the place of the networks of those names.
+        """
 
     @abstractmethod
     def exports(self, networks: Networks) -> list[Export]:
-        """The graphs that the service reads."""
+        """The graphs that the service reads; `generator` is the main one."""
+
+    def styles(self) -> dict[str, str]:
+        """The role of the graph that draws each style, for recipes whose task is one."""
+        return {}
 
 
 def names() -> Iterator[str]:

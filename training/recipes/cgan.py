@@ -57,7 +57,7 @@ class Cgan(Gan):
         assert batch.labels is not None
         chance = ramp(self.augment, batch.progress)
         right, wrong = batch.labels, wrong_classes(batch.labels, _classes(networks))
-        real = augment(batch.pictures, chance)
+        real = augment(batch.real, chance)
         fake = augment(generator(self._noise(batch), right), chance)
         if phase == "generator":
             opponent = critic(Pair(real, right)) if self.loss == "relativistic" else None
@@ -93,7 +93,7 @@ class Cgan(Gan):
         }
 
     def samples(self, networks: Networks, indices: range, like: Batch, label: int | None = None) -> Tensor:
-        generator, device = networks["generator"], like.pictures.device
+        generator, device = networks["generator"], like.real.device
         noise = torch.from_numpy(latents.noise(0, indices, self.latent)).to(device)
         drawn = latents.classes(0, indices, _classes(networks)) if label is None else np.full(len(indices), label)
         pictures: Tensor = generator(noise, torch.from_numpy(drawn).to(device))
@@ -101,14 +101,14 @@ class Cgan(Gan):
 
     def health(self, networks: Networks, batch: Batch) -> dict[str, float]:
         assert batch.labels is not None
-        indices = range(len(batch.pictures))
+        indices = range(len(batch.real))
         fake = self.samples(networks, indices, batch)
         signs = self._signs(networks, batch, fake)
         wrong = wrong_classes(batch.labels, _classes(networks))
-        scores = networks["critic"](Pair(batch.pictures, torch.stack([batch.labels, wrong], dim=1)))
+        scores = networks["critic"](Pair(batch.real, torch.stack([batch.labels, wrong], dim=1)))
         signs["match"] = health.discrimination(scores.asked(0).match, scores.asked(1).match)["accuracy"]
         labels = torch.from_numpy(latents.classes(0, indices, _classes(networks))).to(wrong.device)
-        real, fake = health.centred(batch.pictures, batch.labels), health.centred(fake, labels)
+        real, fake = health.centred(batch.real, batch.labels), health.centred(fake, labels)
         return signs | {"within classes": health.diversity(real, fake)}
 
     def preview(self, networks: Networks, batch: Batch) -> list[Panel]:

@@ -72,7 +72,7 @@ class Gan(Recipe):
     def terms(self, phase: str, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         generator, critic = networks["generator"], networks["critic"]
         chance = ramp(self.augment, batch.progress)
-        real = augment(batch.pictures, chance)
+        real = augment(batch.real, chance)
         fake = augment(generator(self._noise(batch)), chance)
         if phase == "generator":
             opponent = critic(real).realness if self.loss == "relativistic" else None
@@ -81,7 +81,7 @@ class Gan(Recipe):
         return terms | self._penalties(lambda x: critic(x).realness, real, fake, batch.step)
 
     def _noise(self, batch: Batch) -> Tensor:
-        return torch.randn(len(batch.pictures), self.latent, device=batch.pictures.device)
+        return torch.randn(len(batch.real), self.latent, device=batch.real.device)
 
     def _penalties(self, score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, step: int) -> dict[str, Tensor]:
         """R1 and R2, every `lazy` steps and that much heavier (Karras et al. 2020, appendix B)."""
@@ -96,24 +96,24 @@ class Gan(Recipe):
 
     def samples(self, networks: Networks, indices: range, like: Batch) -> Tensor:
         """Pictures of seed 0 at `indices`, [n, c, h, w] in [-1, 1]: the same latents in every call and every run."""
-        noise = torch.from_numpy(latents.noise(0, indices, self.latent)).to(like.pictures.device)
+        noise = torch.from_numpy(latents.noise(0, indices, self.latent)).to(like.real.device)
         pictures: Tensor = networks["generator"](noise)
         return pictures.float()
 
     def health(self, networks: Networks, batch: Batch) -> dict[str, float]:
-        return self._signs(networks, batch, self.samples(networks, range(len(batch.pictures)), batch))
+        return self._signs(networks, batch, self.samples(networks, range(len(batch.real)), batch))
 
     def _signs(self, networks: Networks, batch: Batch, fake: Tensor) -> dict[str, float]:
         critic = networks["critic"]
-        signs = health.discrimination(critic(batch.pictures).realness, critic(fake).realness)
-        return signs | {"diversity": health.diversity(batch.pictures, fake)}
+        signs = health.discrimination(critic(batch.real).realness, critic(fake).realness)
+        return signs | {"diversity": health.diversity(batch.real, fake)}
 
     def measure(self, networks: Networks, batch: Batch) -> Measure:
-        count = len(batch.pictures)
+        count = len(batch.real)
         parts = [range(start, min(start + 250, count)) for start in range(0, count, 250)]
         fake = torch.cat([self.samples(networks, part, batch) for part in parts])
         where = self.measured_by.reference if self.measured_by else "8-px pictures"
-        return Measure(f"kernel distance on {where}", health.kernel_distance(batch.pictures, fake, self.measured_by))
+        return Measure(f"kernel distance on {where}", health.kernel_distance(batch.real, fake, self.measured_by))
 
     def preview(self, networks: Networks, batch: Batch) -> list[Panel]:
         return [Panel("", self.samples(networks, range(row, row + 8), batch)) for row in range(0, 64, 8)]
