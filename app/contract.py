@@ -26,8 +26,17 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Task = Literal["generate", "translate", "style", "reconstruct", "enhance", "predict"]
-Meaning = Literal["latent", "label", "image", "audio", "frames", "score"]
+Meaning = Literal["latent", "deviation", "label", "image", "audio", "frames", "score"]
 Pixels = NDArray[np.uint8]
+Values = NDArray[np.generic]
+
+
+GIVEN: dict[Task, Meaning] = {"translate": "image", "style": "image", "enhance": "audio", "predict": "frames"}
+"""What the generator takes in the tasks that don't start from noise."""
+
+
+PATCH = 8
+"""Pixels in the side of a probe's patches."""
 
 
 class ContractError(ValueError):
@@ -41,7 +50,10 @@ class Part(BaseModel):
 
 
 class Tensor(Part):
-    """One input or output of a graph. `shape` holds ints, or names for dynamic axes; the first axis is the batch."""
+    """One input or output of a graph. `shape` holds ints, or names for dynamic axes; the first axis is the batch.
+
+    Pictures are uint8 [n, h, w, c], frames uint8 [n, k, h, w, c], the oldest first, audio float32 [n, t] in [-1, 1].
+    """
 
     name: str
     meaning: Meaning
@@ -49,6 +61,20 @@ class Tensor(Part):
     shape: tuple[int | str, ...]
     layout: Literal["NHWC"] | None = None
     range: tuple[float, float] | None = None
+    usual: tuple[int, ...] | None = None
+    """One sample's shape as it was in training, where `shape` leaves it open."""
+    multiple: int = Field(1, ge=1)
+    """What the dynamic axes must be multiples of."""
+    rate: int | None = Field(None, gt=0)
+    """Of audio: values a second."""
+
+    @property
+    def sample(self) -> tuple[int, ...]:
+        """The shape of one sample, open axes as they were in training; `ContractError` if that isn't stated."""
+        fixed = tuple(side for side in self.shape[1:] if isinstance(side, int))
+        if self.usual is None and len(fixed) != len(self.shape) - 1:
+            raise ContractError(f"{self.name} is {list(self.shape)}, and no usual shape is stated")
+        return fixed if self.usual is None else self.usual
 
 
 class Graph(Part):
@@ -92,11 +118,15 @@ class Training(Part):
 
 
 class Metric(Part):
-    """A measured number. `floor` is the same number for real pictures against real pictures."""
+    """A measured number. `floor` is the same number for real data against real data.
+
+    `others` are what it must be compared with, by name: an ablation, a baseline, the untouched input.
+    """
 
     name: str
     value: float
     floor: float | None = None
+    others: dict[str, float] = {}
     protocol: str
 
 
@@ -106,28 +136,29 @@ class Licence(Part):
 
 
 class Golden(Part):
-    """The picture that the exporter saw for one seed: uint8 values [h, w, c], deflated and in base64."""
+    """What the exporter's generator answered for one seed: values of `shape`, deflated and in base64."""
 
     seed: int
     label: int | None = None
     shape: tuple[int, ...]
+    dtype: Literal["uint8", "float32"] = "uint8"
     pixels: str
 
     @classmethod
-    def of(cls, seed: int, label: int | None, pixels: Pixels) -> "Golden":
-        packed = base64.b64encode(zlib.compress(np.ascontiguousarray(pixels).tobytes(), 9)).decode()
-        return cls(seed=seed, label=label, shape=pixels.shape, pixels=packed)
+    def of(cls, seed: int, label: int | None, values: Values) -> "Golden":
+        packed = base64.b64encode(zlib.compress(np.ascontiguousarray(values).tobytes(), 9)).decode()
+        return cls(seed=seed, label=label, shape=values.shape, dtype=str(values.dtype), pixels=packed)  # type: ignore[arg-type] # pydantic checks it
 
-    def array(self) -> Pixels:
-        """The pixels, uint8 of `shape`; `ContractError` if they are not that many bytes."""
-        size = int(np.prod(self.shape))
+    def array(self) -> Values:
+        """The values, of `dtype` and `shape`; `ContractError` if they are not that many bytes."""
+        size = int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
         try:
             data = zlib.decompressobj().decompress(base64.b64decode(self.pixels, validate=True), size + 1)
         except (ValueError, zlib.error) as error:
             raise ContractError(f"golden sample of seed {self.seed} can't be unpacked: {error}") from error
         if len(data) != size:
             raise ContractError(f"golden sample of seed {self.seed} holds {len(data)} bytes, its shape says {size}")
-        return np.frombuffer(data, np.uint8).reshape(self.shape)
+        return np.frombuffer(data, self.dtype).reshape(self.shape)
 
 
 class Exporter(Part):
@@ -148,6 +179,8 @@ class Manifest(Part):
     graphs: dict[str, Graph] = Field(min_length=1)
     latent: Latent | None = None
     classes: tuple[str, ...] = ()
+    styles: dict[Name, str] = {}
+    """Of the task `style`: the role of the graph that draws each style."""
     training: Training
     metrics: tuple[Metric, ...] = ()
     licence: Licence
@@ -162,21 +195,36 @@ class Manifest(Part):
         for role, graph in self.graphs.items():
             if graph.file not in self.files:
                 raise ValueError(f"graph {role!r} names {graph.file}, which `files` does not list")
-        if "generate" in self.tasks:
-            self._generates()
+        for task in self.tasks:
+            self._can(task)
+        if unknown := [role for role in self.styles.values() if role not in self.graphs]:
+            raise ValueError(f"styles name {', '.join(unknown)}, which is no graph")
+        if not self.golden:
+            raise ValueError(f"the task {self.tasks[0]!r} needs golden samples")
         return self
 
-    def _generates(self) -> None:
+    def _can(self, task: Task) -> None:
+        """Raises ValueError unless the graphs that the task needs are there and take what it gives them."""
         generator = self.graphs.get("generator")
-        if generator is None or self.latent is None:
-            raise ValueError("the task 'generate' needs a graph 'generator' and a latent")
+        if generator is None:
+            raise ValueError(f"the task {task!r} needs a graph 'generator'")
+        if task in ("generate", "reconstruct"):
+            self._decodes(generator, task)
+        elif generator.input(GIVEN[task]) is None:
+            raise ValueError(f"the task {task!r} needs a generator that takes {GIVEN[task]}")
+        if task == "reconstruct" and "encoder" not in self.graphs:
+            raise ValueError("the task 'reconstruct' needs a graph 'encoder'")
+        if task == "style" and not self.styles:
+            raise ValueError("the task 'style' needs the names of its styles")
+
+    def _decodes(self, generator: Graph, task: Task) -> None:
+        if self.latent is None:
+            raise ValueError(f"the task {task!r} needs a graph 'generator' and a latent")
         drawn = generator.input("latent")
         if drawn is None or drawn.shape[1:] != (self.latent.size,):
             raise ValueError(f"the generator must take a latent of shape [n, {self.latent.size}]")
         if (generator.input("label") is not None) != bool(self.classes):
             raise ValueError("a generator with a label needs class names, and one without has none")
-        if not self.golden:
-            raise ValueError("the task 'generate' needs golden samples")
 
     @property
     def reference(self) -> str:
@@ -188,22 +236,41 @@ class Manifest(Part):
     ) -> dict[str, NDArray[np.generic]]:
         """What the generator eats for samples `indices` of `seed`, by ONNX input name.
 
-        Latents float32 [n, size]; labels int64 [n]: `label` for all, or drawn from the seed when None.
+        Latents float32 [n, size]; labels int64 [n]: `label` for all, or drawn from the seed when None. What users
+        would send is made up from the seed: see `probe`.
         The exporter's golden samples, the evaluation and the service all come through here.
         """
-        if self.latent is None:
-            raise ContractError(f"{self.reference} has no latent to draw")
-        graph = self.graphs["generator"]
         drawn: dict[str, NDArray[np.generic]] = {}
-        for tensor in graph.inputs:
+        for tensor in self.graphs["generator"].inputs:
             if tensor.meaning == "latent":
+                if self.latent is None:
+                    raise ContractError(f"{self.reference} has no latent to draw")
                 noise = latents.noise(seed, indices, self.latent.size)
                 drawn[tensor.name] = latents.truncate(noise, truncation)
+            elif tensor.meaning != "label":
+                drawn[tensor.name] = probe(tensor, seed, indices)
             elif label is None:
                 drawn[tensor.name] = latents.classes(seed, indices, len(self.classes))
             else:
                 drawn[tensor.name] = np.full(len(indices), label, np.int64)
         return drawn
+
+
+def probe(tensor: Tensor, seed: int, indices: range) -> Values:
+    """Input to try a graph with where it takes no noise: a function of the seed, of the shape of training.
+
+    Pictures and frames are patchworks of 8×8 pixels, uint8; audio is noise of a tenth of full scale, float32.
+    """
+    shape = tensor.sample
+    if tensor.dtype == "float32":
+        flat = latents.noise(seed, indices, int(np.prod(shape))) * np.float32(0.1)
+        return flat.reshape(len(indices), *shape)
+    *frames, height, width, channels = shape
+    patches = (*frames, -(-height // PATCH), -(-width // PATCH), channels)
+    flat = latents.noise(seed, indices, int(np.prod(patches)))
+    coarse = np.clip(flat * 64 + 128, 0, 255).astype(np.uint8).reshape(len(indices), *patches)
+    fine = coarse.repeat(PATCH, axis=-3).repeat(PATCH, axis=-2)
+    return fine[..., :height, :width, :]
 
 
 def processor() -> str:

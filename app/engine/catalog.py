@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 
+from app import contract
 from app.contract import Manifest, Task
 from app.engine import model, providers, residency
 from app.engine.admission import Limits
@@ -198,7 +199,7 @@ class Catalog:
             if self._closing:
                 return
             try:
-                live = LiveModel(model.check(entry.folder), entry.folder, self._host, self._residency.call)
+                live = LiveModel(contract.check(entry.folder), entry.folder, self._host, self._residency.call)
             except Exception as error:
                 reason = residency.reason(entry.reference, error)
                 self._record(replace(entry, state="failed", reason=reason))

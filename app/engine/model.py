@@ -11,7 +11,7 @@ from threading import Condition
 from typing import Any, TypeVar
 
 from app import contract
-from app.contract import ContractError, Manifest
+from app.contract import Manifest
 from app.engine import outputs, warmup
 from app.engine.admission import Limits
 from app.engine.batching import Batch, Batcher
@@ -233,14 +233,6 @@ class LiveModel:
         deferred.fail(problem)
 
 
-def check(folder: Path) -> Manifest:
-    """The manifest of a folder whose files are unaltered; `ContractError` if they are not, or it can't be served."""
-    manifest = contract.check(folder)
-    if "generate" not in manifest.tasks:
-        raise ContractError(f"{manifest.reference} can {', '.join(manifest.tasks)}; this service can only generate")
-    return manifest
-
-
 def prove(
     folder: Path, device: Device, max_batch: int, threads: int = 1
 ) -> tuple[Manifest, Session | GpuSession, Cost]:
@@ -248,7 +240,7 @@ def prove(
 
     Raises `ContractError`, which says what is wrong with the folder.
     """
-    manifest = check(folder)
+    manifest = contract.check(folder)
     return manifest, *_generator(folder, manifest, device, max_batch, threads, lambda _, errand: errand())
 
 

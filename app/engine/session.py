@@ -12,7 +12,7 @@ from app.engine.cost import Ways
 from app.engine.job import Arrays
 
 TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(uint8)": "uint8"}
-NATIVE = {"latent": "float32", "label": "int64", "image": "uint8"}
+NATIVE = {"latent": "float32", "label": "int64", "image": "uint8", "frames": "uint8", "audio": "float32"}
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.contract import ContractError, Exporter, Manifest, Pixels
+from app.contract import ContractError, Exporter, Manifest, Values
 from app.engine.cost import Cost
 from app.engine.cuda import GpuSession
 from app.engine.job import Arrays
@@ -31,6 +31,7 @@ REPEATS = 5
 # Another vector width, or a GPU, sums in another order, which moves a value over a rounding edge now and then.
 LEVELS = 1
 SHARE = 0.001
+TOLERANCE = 1e-3
 
 
 def warm(session: Session, manifest: Manifest, device: Device) -> Cost:
@@ -43,13 +44,13 @@ def warm(session: Session, manifest: Manifest, device: Device) -> Cost:
     """
     samples = _samples(manifest, device)
     every = np.arange(len(samples.pictures))
-    alone = _draw(session.run, samples.inputs, every, 1)[samples.image]
+    alone = _draw(session.run, samples.inputs, every, 1)[samples.output]
     samples.compare(alone, every, 1)
     sizes: list[int] = []
     began = time.perf_counter()
     for size in session.sizes:
         rows = samples.rows(size)
-        if not np.array_equal(_draw(session.run, samples.inputs, rows, size)[samples.image], alone[rows]):
+        if not np.array_equal(_draw(session.run, samples.inputs, rows, size)[samples.output], alone[rows]):
             log.warning("%s draws other pictures in batches of %d than alone: not used.", manifest.reference, size)
             break
         sizes.append(size)
@@ -62,7 +63,7 @@ def warm(session: Session, manifest: Manifest, device: Device) -> Cost:
             measured[size] = min(measured[size], _seconds(session.run, samples.batch(size), 1))
         if time.perf_counter() - began > SECONDS:
             break
-    if session.wide and not np.array_equal(_draw(session.run_wide, samples.inputs, every, 1)[samples.image], alone):
+    if session.wide and not np.array_equal(_draw(session.run_wide, samples.inputs, every, 1)[samples.output], alone):
         log.warning("%s draws other pictures on several threads than on one: not used.", manifest.reference)
         session.narrow()
     return Cost(measured)
@@ -81,7 +82,7 @@ def warm_lanes(session: GpuSession, manifest: Manifest, device: Device, on: OnEx
     def prove(lane: int, size: int) -> float:
         session.prepare(lane, samples.batch(size))
         rows = samples.rows(size)
-        samples.compare(_draw(session.run, samples.inputs, rows, size)[samples.image], rows, size)
+        samples.compare(_draw(session.run, samples.inputs, rows, size)[samples.output], rows, size)
         return _seconds(session.run, samples.batch(size))
 
     for lane in range(session.lanes):
@@ -92,14 +93,14 @@ def warm_lanes(session: GpuSession, manifest: Manifest, device: Device, on: OnEx
 
 @dataclass(frozen=True)
 class Samples:
-    """The golden samples: inputs by name, pictures uint8 [g, h, w, c], and the output `image` that should draw them.
+    """The golden samples: inputs by name, and the values [g, …] that the output of that name should have.
 
     They must come out exactly where `exact`, as far as rounding allows elsewhere, and in batches.
     """
 
     inputs: Arrays
-    pictures: Pixels
-    image: str
+    pictures: Values
+    output: str
     exact: bool
 
     def rows(self, size: int) -> NDArray[np.intp]:
@@ -120,16 +121,17 @@ def _samples(manifest: Manifest, device: Device) -> Samples:
     drawn = [manifest.inputs(golden.seed, range(1), golden.label) for golden in manifest.golden]
     inputs = {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}
     exact = manifest.exporter == Exporter(runtime=RUNTIME, processor=device.processor)
-    return Samples(inputs, _golden(manifest), manifest.graphs["generator"].output("image").name, exact)
+    return Samples(inputs, _golden(manifest), manifest.graphs["generator"].outputs[0].name, exact)
 
 
-def _golden(manifest: Manifest) -> Pixels:
-    """The golden pictures, uint8 [g, h, w, c]; `ContractError` unless all have the shape that the manifest gives."""
-    shape = manifest.graphs["generator"].output("image").shape[1:]
+def _golden(manifest: Manifest) -> Values:
+    """The golden values [g, …]; `ContractError` unless all have the shape and the type that the manifest gives."""
+    output = manifest.graphs["generator"].outputs[0]
     for golden in manifest.golden:
-        if golden.shape != shape:
+        if golden.shape != output.sample or golden.dtype != output.dtype:
             raise ContractError(
-                f"golden sample of seed {golden.seed} has shape {list(golden.shape)}, the graph's image {list(shape)}"
+                f"golden sample of seed {golden.seed} has shape {list(golden.shape)}, the graph's {output.name} "
+                f"{list(output.sample)}"
             )
     return np.stack([golden.array() for golden in manifest.golden])
 
@@ -141,22 +143,27 @@ def _draw(run: Callable[[Arrays], Arrays], inputs: Arrays, rows: NDArray[np.intp
     return {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
 
 
-def _compare(images: NDArray[np.generic], expected: Pixels, exact: bool, how: str) -> None:
-    """`ContractError` unless the pictures are those expected, exactly or as far as rounding allows."""
-    if images.shape != expected.shape:
-        came, due = list(images.shape[1:]), list(expected.shape[1:])
+def _compare(values: NDArray[np.generic], expected: Values, exact: bool, how: str) -> None:
+    """`ContractError` unless the values are those expected, exactly or as far as rounding allows."""
+    if values.shape != expected.shape:
+        came, due = list(values.shape[1:]), list(expected.shape[1:])
         raise ContractError(f"the golden samples, drawn {how}, have shape {came}, not {due} as the manifest says")
-    difference = np.abs(images.astype(np.int16) - expected)
-    wrong, worst = np.count_nonzero(difference), int(difference.max())
-    if wrong == 0 or (not exact and worst <= LEVELS and wrong <= SHARE * difference.size):
+    whole = expected.dtype == np.uint8
+    difference = np.abs(values.astype(np.float64) - expected.astype(np.float64))
+    wrong, worst = np.count_nonzero(difference), float(difference.max())
+    close = worst <= LEVELS and wrong <= SHARE * difference.size if whole else worst <= TOLERANCE
+    if wrong == 0 or (not exact and close):
         return
     if exact:
         allowed = "none may, since runtime and processor are the exporter's"
-    else:
+    elif whole:
         allowed = f"{SHARE:.1%} may, by {LEVELS}, where runtime, processor or batch are not the exporter's"
+    else:
+        allowed = f"they may by {TOLERANCE:g}, where runtime, processor or batch are not the exporter's"
+    by = f"{worst:.0f} grey levels" if whole else f"{worst:.3g}"
     raise ContractError(
         f"the golden samples, drawn {how}, are not the exporter's: {wrong} of {difference.size} values differ, "
-        f"by up to {worst} grey levels; {allowed}"
+        f"by up to {by}; {allowed}"
     )
 
 

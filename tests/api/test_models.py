@@ -37,7 +37,7 @@ def test_every_version_is_listed_with_its_state_and_reason(documented: TestClien
 def test_a_model_shows_what_it_is_and_where_it_comes_from(documented: TestClient) -> None:
     shown = documented.get("/models/toy@1").json()
     assert shown["classes"] == ["cat", "dog"]
-    assert shown["metrics"] == [{"name": "fid", "value": 9.5, "floor": 1.5, "protocol": "10k"}]
+    assert shown["metrics"] == [{"name": "fid", "value": 9.5, "floor": 1.5, "others": {}, "protocol": "10k"}]
     assert shown["training"]["recipe"] == "toy"
     assert shown["licence"]["weights"] == "CC0-1.0"
     assert [tensor["meaning"] for tensor in shown["graphs"]["generator"]["inputs"]] == ["latent", "label"]
