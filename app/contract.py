@@ -147,7 +147,7 @@ class Golden(Part):
     @classmethod
     def of(cls, seed: int, label: int | None, values: Values) -> "Golden":
         packed = base64.b64encode(zlib.compress(np.ascontiguousarray(values).tobytes(), 9)).decode()
-        return cls(seed=seed, label=label, shape=values.shape, dtype=str(values.dtype), pixels=packed)  # type: ignore[arg-type] # pydantic checks it
+        return cls(seed=seed, label=label, shape=values.shape, dtype=str(values.dtype), pixels=packed)
 
     def array(self) -> Values:
         """The values, of `dtype` and `shape`; `ContractError` if they are not that many bytes."""

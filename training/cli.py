@@ -45,6 +45,8 @@ class Export(Flags):
     data_licence: str = Field("not stated", description="licence and source of the training data, for the card")
     weights_licence: str = Field("not stated", description="licence of the weights, for the card")
     notes: str = Field("", description="what the card should say besides, in Markdown")
+    half: bool = Field(False, description="store the weights in float16: half the file, rounded")
+    data: str | None = Field(None, description="where the run's data are now, if not where they were")
 
 
 class Evaluate(Flags):
@@ -77,6 +79,8 @@ def export(arguments: list[str]) -> int:
             weights=flags.weights,
             licence=contract.Licence(data=flags.data_licence, weights=flags.weights_licence),
             notes=flags.notes,
+            half=flags.half,
+            data=flags.data,
         )
 
     return _told(run)

@@ -6,21 +6,16 @@ An export whose graph does not answer as torch does is an error, and leaves no f
 import logging
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from PIL import Image
-
 from app import contract
-from training import card, checkpoint, config, journal, parity, runtime
+from training import card, checkpoint, config, graphs, runtime, sheets
 from training.checkpoint import Checkpoint
 from training.parity import ExportError
-from training.recipes import Export, Networks, Panel, Recipe, Source, find
+from training.recipes import Networks, Recipe, Source
 from training.settings import TRANSIENT
 
 log = logging.getLogger("ganymede.export")
@@ -39,10 +34,14 @@ def export(
     weights: str = "best",
     licence: contract.Licence,
     notes: str = "",
+    half: bool = False,
+    data: str | None = None,
 ) -> Path:
     """Writes `models/<name>/<version>/` from a run's `best` or `last` weights; the folder.
 
-    `version` is the next free one by default. Raises ExportError, CheckpointError or ConfigError.
+    `version` is the next free one by default; `half` stores weights in float16 (see `graphs.write`); `data` is where
+    the run's data are now, for the sheet of a model that needs some. Raises ExportError, CheckpointError, DataError or
+    ConfigError.
     """
     saved = checkpoint.load(run / (checkpoint.BEST if weights == "best" else checkpoint.LAST))
     folder = models / name / str(version or _next_version(models / name))
@@ -53,27 +52,34 @@ def export(
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
-        graphs = {made.role: _graph(made, beside, len(source.classes)) for made in recipe.exports(networks)}
+        made = recipe.exports(networks)
+        written = {one.role: graphs.write(one, beside, len(source.classes), half=half) for one in made}
         facts: dict[str, Any] = {
             "name": name,
             "version": int(folder.name),
             "title": title or f"{name}: {saved.settings['recipe']} on {Path(saved.settings['data']).stem}",
             "tasks": recipe.tasks,
-            "graphs": graphs,
-            "latent": _latent(graphs),
+            "graphs": written,
+            "latent": _latent(written),
             "classes": source.classes,
+            "styles": recipe.styles(),
             "training": _provenance(saved),
             "licence": licence,
             "notes": notes,
             "exporter": contract.Exporter(runtime=runtime.RUNTIME, processor=contract.processor()),
         }
-        _complete(beside, facts)
+        draft = contract.Manifest.model_construct(**facts, golden=(), files={}, metrics=())
+        facts["golden"] = tuple(_golden(draft, beside))
+        where = {"data": data} if data else {}
+        sheets.draw(draft, beside, recipe, saved.settings | where).save(beside / "samples.png")
+        hashes = {path.name: contract.digest(path.read_bytes()) for path in sorted(beside.iterdir())}
+        _write(beside, contract.Manifest(**facts, files=hashes), hashes)
     except BaseException:
         shutil.rmtree(beside)
         raise
     beside.rename(folder)
     contract.check(folder)
-    log.info("%s: %s", folder, ", ".join(graph.file for graph in graphs.values()))
+    log.info("%s: %s", folder, ", ".join(graph.file for graph in written.values()))
     return folder
 
 
@@ -86,28 +92,6 @@ def restore(saved: Checkpoint) -> tuple[Recipe, Networks, Source]:
         network.load_state_dict(saved.averages.get(name, saved.networks[name]))
         network.eval().requires_grad_(False)
     return recipe, networks, source
-
-
-def _graph(made: Export, folder: Path, classes: int) -> contract.Graph:
-    """Exports one graph and holds it against torch."""
-    file = f"{made.role}.onnx"
-    names = [tensor.name for tensor in made.inputs]
-    outputs = [tensor.name for tensor in made.outputs]
-    batch = torch.export.Dim("n")
-    program = torch.onnx.export(
-        made.module.eval(),
-        made.example,
-        input_names=names,
-        output_names=outputs,
-        dynamic_shapes=(tuple({0: batch} for _ in names),),
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
-    assert program is not None
-    program.save(str(folder / file))
-    parity.check(made, runtime.load((folder / file).read_bytes()), classes)
-    return contract.Graph(file=file, inputs=made.inputs, outputs=made.outputs)
 
 
 def record(folder: Path, metrics: Sequence[contract.Metric]) -> contract.Manifest:
@@ -127,9 +111,9 @@ def _write(folder: Path, manifest: contract.Manifest, hashes: dict[str, str]) ->
     return manifest
 
 
-def _latent(graphs: dict[str, contract.Graph]) -> contract.Latent | None:
+def _latent(written: dict[str, contract.Graph]) -> contract.Latent | None:
     """The latent space of the generator, or None."""
-    drawn = graphs["generator"].input("latent") if "generator" in graphs else None
+    drawn = written["generator"].input("latent")
     return None if drawn is None else contract.Latent(size=int(drawn.shape[1]))
 
 
@@ -141,9 +125,9 @@ def _data_name(source: str) -> str:
 
 def _provenance(saved: Checkpoint) -> contract.Training:
     """Where the weights come from."""
-    recipe = find(saved.settings["recipe"])
+    recipe, _ = config.build(saved.settings)
     settings = {
-        key: Path(value).name if value and "Path" in str(recipe.model_fields.get(key)) else value
+        key: Path(value).name if isinstance(getattr(recipe, key, None), Path) else value
         for key, value in saved.settings.items()
         if key not in TRANSIENT | {"recipe", "data", "seed"}
     }
@@ -170,40 +154,14 @@ def _revision() -> str:
     return told.stdout.strip() or "unknown"
 
 
-def _complete(folder: Path, facts: dict[str, Any]) -> None:
-    """Adds golden samples, sample sheet and card, and the manifest last."""
-    draft = contract.Manifest.model_construct(**facts, golden=(), files={}, metrics=())
-    if "generate" in draft.tasks:
-        session = runtime.load((folder / draft.graphs["generator"].file).read_bytes())
-        facts["golden"] = tuple(_golden(draft, session, seed) for seed in SEEDS)
-        _sheet(draft, session).save(folder / "samples.png")
-    hashes = {path.name: contract.digest(path.read_bytes()) for path in sorted(folder.iterdir())}
-    manifest = contract.Manifest(**facts, files=hashes)
-    _write(folder, manifest, hashes)
-
-
-def _draw(manifest: contract.Manifest, session: Any, seed: int, indices: range, label: int | None) -> NDArray[np.uint8]:
-    image = manifest.graphs["generator"].output("image").name
-    (pixels,) = session.run([image], manifest.inputs(seed, indices, label))
-    drawn: NDArray[np.uint8] = pixels
-    return drawn
-
-
-def _golden(manifest: contract.Manifest, session: Any, seed: int) -> contract.Golden:
-    label = seed % len(manifest.classes) if manifest.classes else None
-    return contract.Golden.of(seed, label, _draw(manifest, session, seed, range(1), label)[0])
-
-
-def _sheet(manifest: contract.Manifest, session: Any) -> Image.Image:
-    """Samples of seed 0: for each class its first ten, or the first 64."""
-
-    def row(label: str, indices: range, of: int | None) -> Panel:
-        pixels = torch.from_numpy(_draw(manifest, session, 0, indices, of))
-        return Panel(label, pixels.permute(0, 3, 1, 2).float() / 127.5 - 1)
-
-    if manifest.classes:
-        return journal.sheet([row(name, range(10), i) for i, name in enumerate(manifest.classes[:16])])
-    return journal.sheet([row("", range(start, start + 8), None) for start in range(0, 64, 8)])
+def _golden(draft: contract.Manifest, folder: Path) -> Iterator[contract.Golden]:
+    """What the generator answers for a few seeds, each alone."""
+    graph = draft.graphs["generator"]
+    session = runtime.load((folder / graph.file).read_bytes())
+    for seed in SEEDS if draft.latent else SEEDS[:2]:
+        label = seed % len(draft.classes) if draft.classes else None
+        (values, *_) = session.run([graph.outputs[0].name], draft.inputs(seed, range(1), label))
+        yield contract.Golden.of(seed, label, values[0])
 
 
 def _next_version(folder: Path) -> int:

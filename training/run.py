@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from training import average, config, distributed
+from training.batches import batch_of, fixed
 from training.checkpoint import Checkpoint, CheckpointError, Progress
 from training.config import ConfigError
 from training.data import DataError, Examples, Sampler
@@ -71,9 +71,7 @@ class Run:
     def fetch(self, indices: Labels, rng: np.random.Generator | None = None) -> Batch:
         """The examples of those indices, as the recipe sees them; `rng` varies them."""
         drawn = self.examples.draw(indices, rng)
-        labels = None if drawn.labels is None else torch.from_numpy(drawn.labels).to(self.device)
-        given = None if drawn.given is None else tensor(drawn.given, self.device)
-        return Batch(tensor(drawn.real, self.device), labels, given, self.progress.step, self.done)
+        return batch_of(drawn, self.device, step=self.progress.step, progress=self.done)
 
     def step(self) -> dict[str, Tensor]:
         """One update of every phase; the losses by `phase/name` and the gradient norms by `phase/gradient`."""
@@ -126,8 +124,7 @@ class Run:
             for network in networks.values():
                 network.eval()
             try:
-                order = np.random.Generator(np.random.Philox(key=[0, 0])).permutation(len(self.examples))
-                return ask(networks, self.fetch(np.sort(order[:count])))
+                return ask(networks, self.fetch(fixed(self.examples, count)))
             finally:
                 for name, network in networks.items():
                     network.train(modes[name])
@@ -175,19 +172,6 @@ def source_of(recipe: Recipe, examples: Examples) -> Source:
     """What the networks must know of the data; an unconditional recipe is not told of classes."""
     facts = examples.facts
     return Source(facts.size, facts.channels, facts.classes if recipe.conditional else ())
-
-
-def tensor(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Drawn examples (see `data.Drawn`) as networks take them, float32 on the device.
-
-    Pictures become [n, c, h, w] and frames [n, k·c, h, w] in [-1, 1], channels last in memory; sound [n, 1, t].
-    """
-    if array.dtype == np.float32:
-        return torch.from_numpy(array).to(device).unsqueeze(1)
-    height, width = array.shape[-3:-1]
-    planes = np.moveaxis(array, -1, -3).reshape(len(array), -1, height, width)
-    pictures = torch.from_numpy(np.ascontiguousarray(planes)).to(device)
-    return pictures.contiguous(memory_format=torch.channels_last).float().div(127.5).sub(1)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

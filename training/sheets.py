@@ -1,0 +1,46 @@
+"""The sample sheet of a model folder, drawn by the exported graphs."""
+
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from app import contract
+from training import config, data, journal, runtime
+from training.batches import batch_of, fixed, tensor
+from training.recipes import Networks, Panel, Recipe
+from training.served import Served
+
+EXAMPLES = 8
+
+
+def draw(manifest: contract.Manifest, folder: Path, recipe: Recipe, settings: dict[str, Any]) -> Image.Image:
+    """What the model makes of noise, or of the first examples of the test split.
+
+    Raises `DataError` where the examples that a sheet needs are not there any more.
+    """
+    if manifest.tasks == ("generate",) and "stage1" not in manifest.graphs:
+        return journal.sheet(_samples(manifest, folder))
+    _, shared = config.build(settings)
+    try:
+        examples = recipe.examples(shared, "test")
+    except data.NoSplit:
+        examples = recipe.examples(shared)
+    networks: Networks = {
+        role: Served(runtime.load((folder / graph.file).read_bytes()), graph) for role, graph in manifest.graphs.items()
+    }
+    return journal.sheet(recipe.preview(networks, batch_of(examples.draw(fixed(examples, EXAMPLES), None))))
+
+
+def _samples(manifest: contract.Manifest, folder: Path) -> list[Panel]:
+    """Samples of seed 0: for each class its first ten, or the first 64."""
+    generator = manifest.graphs["generator"]
+    session = runtime.load((folder / generator.file).read_bytes())
+
+    def row(label: str, indices: range, of: int | None) -> Panel:
+        (pixels,) = session.run([generator.output("image").name], manifest.inputs(0, indices, of))
+        return Panel(label, tensor(pixels))
+
+    if manifest.classes:
+        return [row(name, range(10), i) for i, name in enumerate(manifest.classes[:16])]
+    return [row("", range(start, start + 8), None) for start in range(0, 64, 8)]
