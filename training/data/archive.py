@@ -1,6 +1,8 @@
 """A zip of pictures, or of class folders of pictures. Nothing is unpacked to disk: pictures are decoded from memory."""
 
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from training.data.gather import decode_all
@@ -11,8 +13,9 @@ LARGEST = 256 * 2**20
 """The most bytes that one entry may unpack to: no picture needs more, and a zip bomb does."""
 
 
-def load(file: Path, *, size: int, channels: int, split: Split, max_broken: float) -> Pictures:
-    """The pictures in `file`; see `layout.arrange` for what its folders mean.
+@contextmanager
+def opened(file: Path) -> Iterator[tuple[list[PurePosixPath], Callable[[PurePosixPath], bytes]]]:
+    """The entries of `file` by their paths in it, and what unpacks one.
 
     `DataError` if it is no zip, or if an entry's name points out of it.
     """
@@ -32,6 +35,12 @@ def load(file: Path, *, size: int, channels: int, split: Split, max_broken: floa
                 raise ValueError(f"unpacks to {entry.file_size:,} bytes, more than {LARGEST:,}")
             return archive.read(entry)
 
+        yield list(entries), read
+
+
+def load(file: Path, *, size: int, channels: int, split: Split, max_broken: float) -> Pictures:
+    """The pictures in `file`; see `layout.arrange` for what its folders mean, and `opened` for errors."""
+    with opened(file) as (entries, read):
         return decode_all(
             arrange(entries, split, str(file)),
             read,

@@ -18,7 +18,7 @@ def decode(data: bytes, size: int, channels: int) -> Pixels:
     with Image.open(io.BytesIO(data)) as picture:
         # JPEG only: lets the decoder leave out detail that the resize would average away, down to twice the size.
         picture.draft(None, (2 * size, 2 * size))
-        return resize(_opaque(ImageOps.exif_transpose(picture)), size, channels)
+        return resize(opaque(ImageOps.exif_transpose(picture)), size, channels)
 
 
 def resize(picture: Image.Image, size: int, channels: int) -> Pixels:
@@ -30,8 +30,8 @@ def resize(picture: Image.Image, size: int, channels: int) -> Pixels:
     return np.array(square, np.uint8).reshape(size, size, channels)
 
 
-def _opaque(picture: Image.Image) -> Image.Image:
-    """The same picture in 8 bits and without transparency."""
+def opaque(picture: Image.Image) -> Image.Image:
+    """The same picture in 8 bits and without transparency; `ValueError` for float pictures."""
     if picture.mode == "F":
         raise ValueError("32-bit float pictures have no stated range: save it with 8 or 16 bits")
     if picture.mode == "I" or picture.mode.startswith("I;16"):
