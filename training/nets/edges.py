@@ -17,3 +17,15 @@ class ToPictures(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         pictures = self.generator(*inputs).clamp(-1, 1)
         return torch.round(pictures * 127.5 + 127.5).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+class FromPictures(nn.Module):
+    """A network that takes pictures in [-1, 1] NCHW, made to take uint8 NHWC: the other side of `ToPictures`."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        answer: Tensor = self.network(pictures.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        return answer

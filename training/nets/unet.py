@@ -32,12 +32,14 @@ class UNet(nn.Module):
     picture [n, given, h, w] in [-1, 1] → picture [n, channels, h, w] in [-1, 1]; h and w in multiples of `multiple`.
     Each of the `depth` halvings doubles `width`, the channels at half size, up to sixfold. Unlike Isola's it has no
     dropout, since a served graph draws the same picture each time, and no transposed convolutions, whose uneven overlap
-    shows as a checkerboard. The deepest level, which may be a single pixel, is not normalised.
+    shows as a checkerboard. The deepest level, which may be a single pixel, is not normalised. `size` is the side of
+    the pictures in training: it leaves room for that many halvings at most.
     """
 
-    def __init__(self, *, given: int, channels: int, width: int = 32, depth: int = 5) -> None:
+    def __init__(self, *, size: int, given: int, channels: int, width: int = 32, depth: int = 5) -> None:
         super().__init__()
-        self.depth = depth
+        self.size, self.given, self.channels = size, given, channels
+        self.depth = depth = min(depth, size.bit_length() - 2)
         widths = [width // 2, *(width * min(6, 2**level) for level in range(depth))]
         halved = [given, *widths[1:]]
         self.down = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(halved))
