@@ -3,6 +3,13 @@
 from app.contract import Manifest, Metric
 
 
+_LIMITS = {
+    "pictures": "The pictures resemble the training set and inherit its biases and gaps. They are not photographs of "
+    "anything, and every one that the service sends is marked as made by a machine.",
+    "sound": "The model knows the voices and the noises of its training set; others it may damp or let through.",
+}
+
+
 def render(manifest: Manifest) -> str:
     """The card as Markdown."""
     return (
@@ -20,25 +27,41 @@ def _head(manifest: Manifest) -> str:
             f"Classes: {', '.join(manifest.classes)}. Each row of the picture is a class, each column a latent."
         )
     else:
-        lines.append("Unconditional. The picture shows samples 0 to 63 of seed 0, none chosen.")
+        lines.append(_caption(manifest))
+    if "generate" not in manifest.tasks:
+        return "\n\n".join(lines)
     first = manifest.classes[min(5, len(manifest.classes) - 1)] if manifest.classes else None
     query = f"model={manifest.reference}" + (f"&class={first}" if first else "") + "&seed=42"
     lines.append(f"```sh\ncurl 'http://localhost:8000/generate?{query}' -o picture.png\n```")
     return "\n\n".join(lines)
 
 
+def _caption(manifest: Manifest) -> str:
+    if manifest.tasks == ("generate",):
+        return "Unconditional. The picture shows samples 0 to 63 of seed 0, none chosen."
+    return "The picture shows examples that training never saw, none chosen, and what the model makes of them."
+
+
 def _numbers(manifest: Manifest) -> str:
     if not manifest.metrics:
         return ""
-    rows = ["| measure | drawn | real against real |", "|---|---|---|", *map(_row, manifest.metrics)]
+    beside = any(metric.others for metric in manifest.metrics)
+    head = ["measure", "model", "real against real", *(["beside"] if beside else [])]
+    rows = [_line(head), "|" + "---|" * len(head), *(_line(_cells(m, beside=beside)) for m in manifest.metrics)]
     protocols = dict.fromkeys(metric.protocol for metric in manifest.metrics)
     listed = "\n".join(f"* {protocol}" for protocol in protocols)
     return "## Numbers\n\n" + "\n".join(rows) + "\n\nHow they were measured, with `ganymede evaluate`:\n\n" + listed
 
 
-def _row(metric: Metric) -> str:
+def _cells(metric: Metric, *, beside: bool) -> list[str]:
     floor = "" if metric.floor is None else f"{metric.floor:.4g}"
-    return f"| {metric.name} | {metric.value:.4g} | {floor} |"
+    others = ", ".join(f"{name} {value:.4g}" for name, value in metric.others.items())
+    return [metric.name, f"{metric.value:.4g}", floor, *([others] if beside else [])]
+
+
+def _line(cells: list[str]) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
 
 
 def _training(manifest: Manifest) -> str:
@@ -59,8 +82,7 @@ def _limits(manifest: Manifest) -> str:
     return "\n\n".join(
         [
             "## Limits and licence",
-            "The pictures resemble the training set and inherit its biases and gaps. They are not photographs of "
-            "anything, and every one that the service sends is marked as made by a machine.",
+            _LIMITS["sound" if "enhance" in manifest.tasks else "pictures"],
             f"Data: {manifest.licence.data}. Weights: {manifest.licence.weights}.",
         ]
     )

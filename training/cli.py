@@ -10,15 +10,14 @@ from pydantic_settings import CliPositionalArg
 
 from app import contract
 from app.contract import ContractError
-from training import config, loop
-from training import evaluate as evaluation
+from training import config, evaluation, features, loop
 from training import export as exporting
 from training.checkpoint import CheckpointError
 from training.config import ConfigError, Flags
 from training.data import DataError
+from training.evaluation import EvaluationError, Request
 from training.features import FeaturesError
 from training.parity import ExportError
-from training.sets import EvaluationError
 from training.settings import Count
 
 MISTAKES = (
@@ -50,13 +49,15 @@ class Export(Flags):
 
 
 class Evaluate(Flags):
-    """Measure a model folder against real pictures, and write the numbers into its manifest and card."""
+    """Measure a model folder against real data, and write the numbers into its manifest and card."""
 
     model: CliPositionalArg[Path] = Field(description="a model folder, e.g. models/cifar10/1")
-    data: str = Field(description="the real pictures: as for `ganymede train`")
+    data: str = Field(description="the real data: as for `ganymede train`")
+    noise: str | None = Field(None, description="for the task enhance: the folder of noise")
+    beside: dict[str, Path] = Field({}, description="model folders to compare with: --beside 'L1 only'=FOLDER")
     features: list[Path] = Field([], description="networks to measure distances on; may be given several times")
     classifier: Path | None = Field(None, description="network that says which class a picture shows")
-    samples: Count = Field(10_000, gt=0, description="pictures on each side")
+    samples: Count = Field(10_000, gt=0, description="examples on each side, at most")
     seed: int = Field(0, ge=0, description="of the drawn pictures")
 
 
@@ -87,13 +88,20 @@ def export(arguments: list[str]) -> int:
 
 
 def evaluate(arguments: list[str]) -> int:
-    """Measure a model against real pictures: `ganymede evaluate models/NAME/1 --data … --features …`."""
+    """Measure a model against real data: `ganymede evaluate models/NAME/1 --data … --features …`."""
 
     def run() -> None:
         flags = config.read(Evaluate, arguments)
-        metrics = evaluation.evaluate(
-            flags.model, flags.data, flags.features, flags.classifier, samples=flags.samples, seed=flags.seed
+        request = Request.of(
+            flags.model,
+            flags.data,
+            features=[features.load(path) for path in flags.features],
+            classifier=features.load(flags.classifier) if flags.classifier else None,
+            options={"noise": flags.noise} if flags.noise else {},
+            samples=flags.samples,
+            seed=flags.seed,
         )
+        metrics = evaluation.compared(request, flags.beside)
         exporting.record(flags.model, metrics)
         print(evaluation.table(metrics))
 

@@ -38,7 +38,7 @@ def kernel_distance(real: Tensor, fake: Tensor, features: Features | None) -> fl
     """Squared maximum mean discrepancy with KID's cubic kernel (Bińkowski et al. 2018), unbiased; 0 is equal.
 
     pictures [n, c, h, w] in [-1, 1]. On the embedding of `features`, or on 8×8 pixels where there are none. It ranks
-    the checkpoints of one run; the figures of a model card come from `training.evaluate`.
+    the checkpoints of one run; the figures of a model card come from `training.evaluation`.
     """
 
     def embed(x: Tensor) -> Tensor:

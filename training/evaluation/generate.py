@@ -1,61 +1,49 @@
-"""Measures a model folder against real pictures: the exported graph, not the torch module, so what is measured is what
-is served. Every number stands beside the same number for real pictures against real ones, its floor.
+"""Pictures drawn from noise: how far they are from real ones, and whether a class looks like itself.
+
+Every number stands beside the same number for real pictures against real ones, its floor.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from app import contract
-from training import features, measures
+from training import measures
 from training.data import Pictures
+from training.evaluation.request import EvaluationError, Request
+from training.evaluation.sets import Sets, collect, first_stage
 from training.features import Features
-from training.sets import EvaluationError, Sets, collect
 
 BATCH = 250
 
 
-def evaluate(
-    folder: Path,
-    source: str | Path,
-    extractors: Sequence[Path],
-    classifier: Path | None = None,
-    *,
-    samples: int = 10_000,
-    seed: int = 0,
-    truncation: float = 1,
-) -> tuple[contract.Metric, ...]:
+def measure(request: Request) -> tuple[contract.Metric, ...]:
     """Distances on the embedding of each extractor and, with a classifier, how often it sees the class asked for.
 
-    `source` is what `data.load` reads; which pictures are compared, `sets.collect` says. Raises `EvaluationError`,
-    `ContractError`, `DataError` or `FeaturesError`.
+    The data are what `data.load` reads; which pictures are compared, `sets.collect` says. A model with a first stage
+    stands beside that stage, enlarged.
     """
-    if not extractors and classifier is None:
+    if not request.features and request.classifier is None:
         raise EvaluationError("nothing to measure with: give an extractor, a classifier or both")
-    # Read before the long part, so that a wrong file is told at once.
-    networks = [features.load(path) for path in extractors]
-    judge = None if classifier is None else features.load(classifier)
-    manifest = contract.read(folder)
-    if judge is not None:
-        _require_known(judge, manifest)
-    sets = collect(folder, manifest, source, samples=samples, seed=seed, truncation=truncation)
-    metrics = [metric for network in networks for metric in _distances(network, sets)]
-    if judge is not None:
-        metrics.append(_accuracy(judge, sets))
-    return tuple(metrics)
-
-
-def table(metrics: Sequence[contract.Metric]) -> str:
-    """The metrics for people: a line each, with the value for real pictures, and below it each protocol once."""
-    width = max((len(metric.name) for metric in metrics), default=0)
-    lines = [f"{'':{width}}  {'drawn':>9}  {'real':>9}"]
-    for metric in metrics:
-        floor = "" if metric.floor is None else f"{metric.floor:.4g}"
-        lines.append(f"{metric.name:{width}}  {metric.value:>9.4g}  {floor:>9}".rstrip())
-    return "\n".join([*lines, "", *dict.fromkeys(metric.protocol for metric in metrics)])
+    if request.classifier is not None:
+        _require_known(request.classifier, request.manifest)
+    sets = collect(request)
+    metrics = [metric for network in request.features for metric in _distances(network, sets)]
+    if request.classifier is not None:
+        metrics.append(_accuracy(request.classifier, sets))
+    if "stage1" not in request.manifest.graphs:
+        return tuple(metrics)
+    small = sets._replace(drawn=first_stage(request, sets))
+    before = {metric.name: metric.value for network in request.features for metric in _distances(network, small)}
+    if request.classifier is not None:
+        before["class accuracy by " + request.classifier.reference] = _accuracy(request.classifier, small).value
+    enlarged = "stage 1, enlarged"
+    return tuple(
+        metric.model_copy(update={"others": {enlarged: before[metric.name]}}) if metric.name in before else metric
+        for metric in metrics
+    )
 
 
 def _distances(network: Features, sets: Sets) -> list[contract.Metric]:

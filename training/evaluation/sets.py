@@ -6,21 +6,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from app import contract
 from training import data, runtime
 from training.data import Pictures, Sampler
+from training.data.decode import resize
 from training.data.pictures import Labels, Pixels
+from training.evaluation.request import EvaluationError, Request
 
 log = logging.getLogger("ganymede.evaluate")
 
 BATCH = 250
 FEWEST = 10
 """Fewer pictures than this have no distribution to speak of."""
-
-
-class EvaluationError(ValueError):
-    """A model, pictures and networks that can't be measured together; the message says why and what to do."""
 
 
 class Sets(NamedTuple):
@@ -32,17 +31,16 @@ class Sets(NamedTuple):
     """More real pictures: their distance to the reference is the floor."""
 
 
-def collect(
-    folder: Path, manifest: contract.Manifest, source: str | Path, *, samples: int, seed: int, truncation: float
-) -> Sets:
-    """The reference from `source`'s test split, the others from its training split; without splits, from two halves.
+def collect(request: Request) -> Sets:
+    """The reference from the data's test split, the others from its training split; without splits, from two halves.
 
     `samples` pictures each, or as many as the smaller split has; if the model has classes, each equally often as far
     as they last. The model is asked for the reference's classes one for one. Raises `EvaluationError`,
     `ContractError` and `DataError`.
     """
+    manifest = request.manifest
     size, channels = _shape(manifest)
-    reference, other = _real(source, size, channels, samples, evenly=bool(manifest.classes))
+    reference, other = _real(request.data, size, channels, request.samples, evenly=bool(manifest.classes))
     if len(reference) < FEWEST:
         raise EvaluationError(
             f"there are {len(reference)} pictures of {reference.source} to compare with, at least {FEWEST} are needed: "
@@ -53,17 +51,26 @@ def collect(
     if labels is None and manifest.classes:
         log.warning("%s has other classes than %s: they are not compared", reference.source, manifest.reference)
         labels = np.arange(len(reference)) % len(manifest.classes)
-    images = _draw(folder, manifest, len(reference), labels, seed, truncation)
-    drawn = Pictures(images, labels, manifest.classes, f"drawn (seed {seed}, truncation {truncation:g})")
-    return Sets(drawn, reference, other)
+    images = _draw(request, "generator", len(reference), labels)
+    return Sets(_drawn(request, images, labels), reference, other)
+
+
+def first_stage(request: Request, sets: Sets) -> Pictures:
+    """The pictures that the first stage draws of the same latents, enlarged to the size of the second's."""
+    small = _draw(request, "stage1", len(sets.drawn), sets.drawn.labels)
+    size, channels = _shape(request.manifest)
+    squeezed = (Image.fromarray(picture.squeeze()) for picture in small)
+    images = np.stack([resize(picture, size, channels) for picture in squeezed])
+    return _drawn(request, images, sets.drawn.labels)
+
+
+def _drawn(request: Request, images: Pixels, labels: Labels | None) -> Pictures:
+    source = f"drawn (seed {request.seed}, truncation {request.truncation:g})"
+    return Pictures(images, labels, request.manifest.classes, source)
 
 
 def _shape(manifest: contract.Manifest) -> tuple[int, int]:
     """The side and the channels of what is drawn; `EvaluationError` unless the graph is a native generator."""
-    if "generate" not in manifest.tasks:
-        raise EvaluationError(
-            f"{manifest.reference} generates nothing from a seed: its tasks are {', '.join(manifest.tasks)}"
-        )
     image = manifest.graphs["generator"].output("image")
     match image.shape:
         case (_, int(height), int(width), 1 | 3 as channels) if height == width and image.dtype == "uint8":
@@ -108,19 +115,18 @@ def _relabel(pictures: Pictures, manifest: contract.Manifest) -> Pictures:
     return replace(pictures, labels=index[pictures.labels], classes=manifest.classes)
 
 
-def _draw(
-    folder: Path, manifest: contract.Manifest, count: int, labels: Labels | None, seed: int, truncation: float
-) -> Pixels:
+def _draw(request: Request, role: str, count: int, labels: Labels | None) -> Pixels:
     """Samples 0, 1, 2 … of the seed as the service draws them, class by class; row i shows class `labels[i]`."""
-    graph = manifest.graphs["generator"]
+    manifest = request.manifest
+    graph = manifest.graphs[role]
     try:
-        session = runtime.load(contract.load(folder, manifest, graph.file))
+        session = runtime.load(contract.load(request.folder, manifest, graph.file))
     except contract.ContractError:
         raise
     except Exception as error:  # the runtime's errors have no other base
-        raise EvaluationError(f"{folder / graph.file} can't be run: {error}") from error
-    size, channels = _shape(manifest)
-    images = np.empty((count, size, size, channels), np.uint8)
+        raise EvaluationError(f"{request.folder / graph.file} can't be run: {error}") from error
+    image = graph.output("image")
+    images = np.empty((count, *image.sample), np.uint8)
     groups = [(None, np.arange(count))]
     if labels is not None:
         groups = [(label, np.flatnonzero(labels == label)) for label in np.unique(labels).tolist()]
@@ -128,7 +134,7 @@ def _draw(
     for label, rows in groups:
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
-            inputs = manifest.inputs(seed, range(drawn, drawn + len(part)), label, truncation)
-            (images[part],) = session.run([graph.output("image").name], inputs)
+            inputs = manifest.inputs(request.seed, range(drawn, drawn + len(part)), label, request.truncation)
+            (images[part],) = session.run([image.name], inputs)
             drawn += len(part)
     return images
