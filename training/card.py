@@ -2,7 +2,6 @@
 
 from app.contract import Manifest, Metric
 
-
 _LIMITS = {
     "pictures": "The pictures resemble the training set and inherit its biases and gaps. They are not photographs of "
     "anything, and every one that the service sends is marked as made by a machine.",
