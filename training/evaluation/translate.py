@@ -77,7 +77,9 @@ def _error(drawn: Tensor, real: Tensor) -> float:
 
 def _similarity(drawn: Tensor, real: Tensor) -> float:
     """Structural similarity (Wang et al. 2004) of pictures in [-1, 1]; 1 is equal."""
-    similarity = structural_similarity_index_measure(drawn, real, data_range=2.0)
+    # It compares means by their product, which only tells alike from unlike where none is negative.
+    drawn, real = ((pictures + 1) / 2 for pictures in (drawn, real))
+    similarity = structural_similarity_index_measure(drawn, real, data_range=1.0)
     assert isinstance(similarity, Tensor)
     return float(similarity)
 
