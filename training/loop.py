@@ -52,11 +52,14 @@ def _train(run: Run, folder: Path, stopped: list[int]) -> None:
         told = run.step()
         p.seconds, stop = distributed.largest([time.monotonic() - started, len(stopped)], run.device)
         asked_to_stop = stop > 0
+        status = crossed(p.images, run.batch, s.status_every)
+        if status:
+            distributed.average_(told.values())
         if not main or journal is None:
             continue
 
         # A line for people, and one for programs.
-        if crossed(p.images, run.batch, s.status_every):
+        if status:
             now = time.monotonic()
             rate = (p.images - images) / (now - shown)
             images, shown = p.images, now

@@ -1,18 +1,23 @@
-"""Small real runs on the bundled digits, a second or two long."""
+"""Small real runs, a second or two long."""
 
 from pathlib import Path
 from typing import Any
 
+from tests.training import sources
 from training import config, loop
 from training.recipes import find
 from training.run import Run
+from training.settings import RunSettings
+
+SMALL = {"images": 640, "batch": 32, "width": 8, "latent": 8, "blocks": 1, "critic_width": 8, "threads": 1, "seed": 3}
 
 
 def values(recipe: str, out: Path, **changed: Any) -> dict[str, Any]:
-    """A run's settings: the recipe's smoke preset, made small and exactly repeatable."""
-    small = {"images": 640, "batch": 32, "width": 8, "latent": 8, "threads": 1, "seed": 3}
-    preset = dict(find(recipe).presets["smoke"])
-    return {"recipe": recipe, "data": "digits", "out": out, **preset, **small, **changed}
+    """A run's settings: the recipe's smoke preset on small data of its kind, made small and exactly repeatable."""
+    kind = find(recipe)
+    fields = kind.model_fields | RunSettings.model_fields
+    small = {name: value for name, value in SMALL.items() if name in fields}
+    return {"recipe": recipe, "out": out, **kind.presets["smoke"], **small, **sources.of(kind, out.parent), **changed}
 
 
 def run(recipe: str, out: Path, **changed: Any) -> Run:

@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from starlette.testclient import TestClient
 
 from app import contract
+from app.engine import model, providers
 from app.main import create_app
 from app.settings import Settings
 from tests.training import runs
-from training import cli, export
+from training import cli, export, recipes, runtime
 from training.nets.edges import ToPictures
 from training.parity import ExportError
 
@@ -28,7 +30,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_folder_is_complete_and_checked(folder: Path) -> None:
     manifest = contract.check(folder)
-    assert {path.name for path in folder.iterdir()} == {"model.json", "generator.onnx", "samples.png", "README.md"}
+    assert {path.name for path in folder.iterdir()} == {
+        "model.json",
+        "generator.onnx",
+        "critic.onnx",
+        "samples.png",
+        "README.md",
+    }
     assert manifest.reference == "digits@1"
     assert manifest.classes == tuple("0123456789")
     assert manifest.training.recipe == "cgan"
@@ -36,21 +44,43 @@ def test_the_folder_is_complete_and_checked(folder: Path) -> None:
     assert len(manifest.golden) == 4
 
 
-@pytest.mark.parametrize("name", ["gan", "cgan"])
-def test_every_recipe_exports_what_the_service_serves(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", sorted(recipes.names()))
+def test_every_recipe_exports_what_the_service_proves(name: str, tmp_path: Path) -> None:
     run = runs.train(name, tmp_path / "run", images=64)
-    export.export(run, tmp_path / "models", name=name, licence=LICENCE)
-    with TestClient(create_app(Settings(models=tmp_path / "models", device="cpu"))) as client:
+    folder = export.export(run, tmp_path / "models", name=name, licence=LICENCE, half=True)
+    manifest, _, _ = model.prove(folder, providers.device("cpu"), max_batch=4)
+    assert manifest.tasks == recipes.find(name).tasks
+    for graph in manifest.graphs.values():
+        data = (folder / graph.file).read_bytes()
+        assert not [node for node in onnx.load_from_string(data).graph.node if node.op_type == "Dropout"]
+        for tensor in graph.inputs:
+            if tensor.usual is not None:
+                _other_sizes(data, graph, tensor)
+
+
+def _other_sizes(data: bytes, graph: contract.Graph, tensor: contract.Tensor) -> None:
+    """The graph takes what is a multiple larger than in training along each open axis."""
+    longer = tuple(
+        usual + (tensor.multiple if isinstance(side, str) else 0)
+        for side, usual in zip(tensor.shape[1:], tensor.usual or (), strict=True)
+    )
+    given = contract.probe(tensor.model_copy(update={"usual": longer}), 0, range(1))
+    (answer, *_) = runtime.load(data).run([graph.outputs[0].name], {tensor.name: given})
+    axes = {side: length for side, length in zip(tensor.shape[1:], longer, strict=True) if isinstance(side, str)}
+    for side, length in zip(graph.outputs[0].shape[1:], answer.shape[1:], strict=True):
+        assert length == axes.get(side, length)
+
+
+def test_an_exported_recipe_is_served(folder: Path) -> None:
+    with TestClient(create_app(Settings(models=folder.parents[1], device="cpu"))) as client:
         while client.get("/readyz").status_code != 200:
             assert not [m for m in client.get("/models").json()["models"] if m["state"] == "failed"]
-        answer = client.post("/generate", params={"model": name, "seed": 1})
+        answer = client.post("/generate", params={"model": "digits", "seed": 1})
     assert answer.status_code == 200
     assert answer.content.startswith(b"\x89PNG")
 
 
 def test_the_graph_holds_no_batch_statistics_and_no_dropout(folder: Path) -> None:
-    import onnx
-
     graph = onnx.load(folder / "generator.onnx").graph
     assert not [node for node in graph.node if node.op_type == "Dropout"]
     for node in graph.node:
@@ -99,8 +129,6 @@ def test_measured_numbers_stand_in_manifest_and_card(folder: Path) -> None:
 
 
 def test_golden_samples_are_what_the_graph_draws(folder: Path) -> None:
-    from training import runtime
-
     manifest = contract.read(folder)
     session = runtime.load(contract.load(folder, manifest, "generator.onnx"))
     for golden in manifest.golden:

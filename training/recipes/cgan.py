@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from app import contract, latents
 from training import health, losses
 from training.augment import augment, ramp
 from training.nets.blocks import Pair
 from training.nets.discriminators import Scores
-from training.nets.generators import ResidualGenerator
+from training.nets.edges import SCORES, ToScores
 from training.recipes import Batch, Export, Networks, Panel, Source
 from training.recipes.gan import Gan
 
@@ -30,9 +30,9 @@ def wrong_classes(right: Tensor, count: int) -> Tensor:
 
 def _classes(networks: Networks) -> int:
     """How many classes the generator knows."""
-    generator = networks["generator"]
-    assert isinstance(generator, ResidualGenerator)
-    return generator.classes
+    classes = networks["generator"].classes
+    assert isinstance(classes, int)
+    return classes
 
 
 class Cgan(Gan):
@@ -121,4 +121,15 @@ class Cgan(Gan):
             contract.Tensor(name="latent", meaning="latent", dtype="float32", shape=("n", self.latent)),
             contract.Tensor(name="label", meaning="label", dtype="int64", shape=("n",)),
         )
-        return [self._export(networks, inputs, (torch.zeros(2, self.latent), torch.zeros(2, dtype=torch.int64)))]
+        example = (torch.zeros(2, self.latent), torch.zeros(2, dtype=torch.int64))
+        generator = self._export(networks, inputs, example)
+        if "critic" not in networks:
+            return [generator]
+        return [generator, self._judge(networks["critic"], generator.outputs[0], inputs[1])]
+
+    def _judge(self, critic: nn.Module, image: contract.Tensor, label: contract.Tensor) -> Export:
+        """The discriminator, by which the service can say how real a picture is, and how much of its class."""
+        picture = image.model_copy(update={"name": "picture"})
+        scores = tuple(contract.Tensor(name=name, meaning="score", dtype="float32", shape=("n",)) for name in SCORES)
+        example = (torch.zeros(2, *picture.sample, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
+        return Export("critic", ToScores(critic), (picture, label), scores, example)
