@@ -29,7 +29,7 @@ def write(made: Export, folder: Path, classes: int, *, half: bool = False) -> co
     made = _with_usual_shapes(made._replace(module=_plain(made.module, half=half)))
     file = f"{made.role}.onnx"
     program = torch.onnx.export(
-        made.module,
+        _Called(made.module),
         made.example,
         input_names=[tensor.name for tensor in made.inputs],
         output_names=[tensor.name for tensor in made.outputs],
@@ -68,6 +68,18 @@ def store_half(model: onnx.ModelProto) -> None:
     values = [value for value in graph.value_info if value.name not in stored]
     del graph.value_info[:]
     graph.value_info.extend(values)
+
+
+class _Called(nn.Module):
+    """A module called with any number of inputs: torch describes those of all modules alike then."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        answer: Tensor | tuple[Tensor, ...] = self.module(*inputs)
+        return answer
 
 
 def _plain(module: nn.Module, *, half: bool) -> nn.Module:
