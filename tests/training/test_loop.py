@@ -174,6 +174,27 @@ def test_two_processes_train_one_model_and_the_first_one_keeps_it(tmp_path: Path
     assert checkpoint.load(out / LAST).progress["images"] == 320
 
 
+def test_two_processes_have_the_loss_curve_of_one_with_the_same_global_batch(tmp_path: Path) -> None:
+    """Shown on a recipe without noise or batch statistics, where the two must agree but for the order of sums."""
+    changed = {"adversarial": 0, "jitter": 1, "mirror": False, "precision": "fp32", "batch": 8, "images": 160}
+    given = runs.values("pix2pix", tmp_path / "one", **changed, status_every=8)
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import json, sys; from training import loop; loop.train(json.loads(sys.argv[1]))", encoding="utf-8"
+    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    curves = []
+    for count in (1, 2):
+        out = tmp_path / str(count)
+        values = json.dumps({**given, "out": str(out)})
+        subprocess.run([*torchrun, str(count), str(script), values], check=True, capture_output=True, timeout=180)
+        lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        curves.append([line["generator/l1"] for line in lines if "generator/l1" in line])
+    assert len(curves[0]) == 20
+    assert curves[1] == pytest.approx(curves[0], rel=1e-3)
+    assert curves[0][-1] < 0.9 * curves[0][0]
+
+
 def test_the_average_starts_with_the_run_and_copies_counters() -> None:
     network = torch.nn.BatchNorm1d(2)
     kept = average.average_of(network)
