@@ -1,0 +1,191 @@
+"""Video: what the generator moves and adds, what the discriminator sees, and the numbers of a forecast."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from app import contract
+from training import export
+from training.evaluation import EvaluationError, Request, nowcast, predict
+from training.nets.blocks import parameters
+from training.nets.video import FramePredictor, moved, roll_out
+from training.recipes import Batch, Source
+from training.recipes.nextframe import NextFrame, gradient_difference
+
+
+def predictor(**changed: int) -> FramePredictor:
+    torch.manual_seed(0)
+    network = FramePredictor(**{"size": 32, "given": 3, "channels": 2, "width": 8, "blocks": 1, "deep": 1, **changed})
+    nn.init.normal_(network.last.weight, std=0.1)
+    return network
+
+
+def squares(*lefts: int) -> np.ndarray:
+    """Frames [k, 32, 32, 1] with a white square that starts at each of these columns."""
+    frames = np.zeros((len(lefts), 32, 32, 1), np.uint8)
+    for frame, left in zip(frames, lefts, strict=True):
+        frame[10:20, left : left + 10] = 255
+    return frames
+
+
+class Constant(nn.Module):
+    """Adds to the last frame of all that it is given."""
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        return frames[:, -2:] + 0.1 * frames.shape[1]
+
+
+@pytest.mark.parametrize("patch", [2, 4])
+def test_a_predictor_takes_any_size_in_its_multiples_and_starts_as_a_copy_of_the_last_frame(patch: int) -> None:
+    frames = torch.randn(2, 6, 40, 24)
+    fresh = FramePredictor(size=32, given=3, channels=2, width=8, patch=patch)
+    torch.testing.assert_close(fresh(frames), frames[:, -2:])
+    assert predictor(patch=patch)(frames).shape == (2, 2, 40, 24)
+    assert (FramePredictor.multiple, fresh.last.out_channels) == (8, 2 * patch**2 + 2)
+
+
+def test_a_row_of_a_batch_is_predicted_as_alone() -> None:
+    network, frames = predictor(), torch.randn(3, 6, 32, 32)
+    torch.testing.assert_close(network(frames)[1:2], network(frames[1:2]))
+
+
+def test_a_flow_moves_what_it_points_at_and_the_edge_comes_in() -> None:
+    pictures = torch.arange(8.0).repeat(1, 1, 8, 1)
+    flow = torch.zeros(1, 2, 8, 8)
+    flow[:, 0] = 2.5
+    torch.testing.assert_close(moved(pictures, flow)[0, 0, 3], (torch.arange(8.0) + 2.5).clamp(max=7))
+    down = moved(pictures.transpose(2, 3), flow.flip(1))
+    torch.testing.assert_close(down[0, 0, :, 3], (torch.arange(8.0) + 2.5).clamp(max=7))
+
+
+def test_a_roll_out_gives_each_frame_back_and_forgets_the_oldest() -> None:
+    seen = []
+    network = Constant()
+    network.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    given = torch.stack([torch.full((2, 4, 4), float(v)) for v in (-0.9, -0.5, 0.3)]).flatten(0, 1)[None]
+    made = roll_out(network, given, 3)
+    assert made.shape == (1, 6, 4, 4)
+    assert made[0, ::2, 0, 0].tolist() == pytest.approx([0.9, 1.5, 1.6])
+    assert seen[2][0, ::2, 0, 0].tolist() == pytest.approx([0.3, 0.9, 1.0])  # cut off at white, as what is served is
+
+
+def test_the_discriminator_sees_each_made_frame_at_the_end_of_the_frames_before_it() -> None:
+    recipe, seen = NextFrame(frames=2, ahead=2), []
+    critic = nn.Module()
+    critic.forward = lambda pair: seen.append(pair) or torch.zeros(1)  # type: ignore[method-assign]
+    numbers = [torch.full((1, 1, 2, 2), value) for value in (0.1, 0.2, 0.3, 7.0)]
+    batch = Batch(torch.cat(numbers[2:], 1), None, torch.cat(numbers[:2], 1), 0, 0.0)
+    recipe._judge({"critic": critic}, batch, batch.real)
+    (pair,) = seen
+    assert pair.candidate[:, 0, 0, 0].tolist() == pytest.approx([0.3, 1.0])
+    assert pair.condition[:, :, 0, 0].flatten().tolist() == pytest.approx([0.1, 0.2, 0.2, 0.3])
+
+
+def test_a_blurred_frame_has_smaller_steps_than_a_sharp_one_and_an_inverted_one_the_same() -> None:
+    sharp = torch.rand(1, 1, 16, 16)
+    assert gradient_difference(sharp, sharp) == 0
+    assert gradient_difference(1 - sharp, sharp) == pytest.approx(0, abs=1e-6)
+    assert gradient_difference(nn.functional.avg_pool2d(sharp, 3, 1, 1), sharp) > 0.1
+    stripes = torch.tensor([[0.0, 1.0], [0.0, 1.0]])
+    assert gradient_difference(torch.zeros(2, 2), stripes) == 1
+
+
+def test_without_its_weight_there_is_no_discriminator() -> None:
+    recipe = NextFrame(adversarial=0)
+    networks = recipe.networks(Source(64, 1, ()))
+    assert [phase.name for phase in recipe.phases()] == list(networks) == ["generator"]
+    assert 1e6 < parameters(networks["generator"]) < 1.5e6
+    batch = Batch(torch.rand(2, 2, 64, 64), None, torch.rand(2, 4, 64, 64), 0, 0.0)
+    assert set(recipe.terms("generator", networks, batch)) == {"mse", "l1", "difference"}
+
+
+def test_a_sheet_shows_the_film_and_what_was_drawn_of_it() -> None:
+    recipe = NextFrame(frames=2)
+    batch = Batch(torch.zeros(5, 3, 8, 8), None, torch.zeros(5, 2, 8, 8), 0, 0.0)
+    panels = recipe.preview({"generator": lambda frames: frames[:, -1:] + 0.25}, batch)  # type: ignore[dict-item]
+    assert [panel.label for panel in panels] == ["film", "drawn"] * 4
+    assert panels[1].pictures[:, 0, 0, 0].tolist() == [1, 1, 0.25, 0.5, 0.75]
+
+
+def test_rates_of_rain_are_codes_of_the_composites() -> None:
+    assert [nowcast.code(rate) for rate in (0.1, 1, 10)] == [81, 111, 142]
+
+
+def test_critical_success_counts_hits_over_hits_misses_and_false_alarms() -> None:
+    success = nowcast.Successes(2, code=100)
+    forecast, came = np.zeros((2, 1, 2, 2, 2, 1), np.uint8)
+    forecast[0, 0, 0, :], came[0, 0, :, 0] = 100, 255
+    success.add(forecast, came)
+    assert success.index().tolist() == [pytest.approx(1 / 3), 1]
+
+
+def test_motion_carries_on_and_nothing_comes_in_from_outside() -> None:
+    pytest.importorskip("cv2")
+    carried = nowcast.extrapolate(squares(4, 6, 8), 3)
+    for frame, came in zip(carried.astype(int), squares(10, 12, 14), strict=True):
+        assert np.abs(frame - came).mean() < 0.4 * np.abs(squares(8)[0].astype(int) - came).mean()
+    leaving = nowcast.extrapolate(squares(18, 20, 22), 8)
+    assert leaving[-1].sum() < 0.4 * squares(22).sum()
+
+
+def test_a_forecast_is_scored_at_each_step() -> None:
+    tally = predict.Tally((1.0,))
+    came = np.full((2, predict.STEPS, 16, 16, 1), 200, np.uint8)
+    forecast = came.copy()
+    forecast[:, 1:] -= 51
+    forecast[:, 2:] = 0
+    tally.add(forecast, came)
+    curves = tally.curves()
+    assert curves["squared error"][:2].tolist() == pytest.approx([0, 0.04], abs=1e-6)
+    assert curves["PSNR"][:2].tolist() == pytest.approx([100, 13.979], abs=1e-3)
+    assert curves["SSIM"][0] == pytest.approx(1)
+    assert curves["critical success at 1 mm/h"][:3].tolist() == [1, 1, 0]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported model that copies the last frame, as a fresh one does."""
+    from tests.training import runs
+
+    place = tmp_path_factory.mktemp("clips")
+    run = runs.train("nextframe", place / "run", images=32, rate=1e-12)
+    return export.export(run, place / "models", name="copy", licence=contract.Licence(data="-", weights="-"))
+
+
+@pytest.mark.parametrize("data", ["digits", "films"])
+def test_a_model_that_copies_scores_as_the_copy_on_bouncing_pictures_and_on_whole_films(folder, data, tmp_path) -> None:
+    source = data
+    if data == "films":
+        source = str(tmp_path / "films.npz")
+        frames = np.random.default_rng(0).integers(0, 255, (2, 64, 45, 37), np.uint8)
+        np.savez(source, a=frames[0], b=frames[1])
+    metrics = {metric.name: metric for metric in predict.measure(Request.of(folder, source, samples=5))}
+    assert list(metrics)[:2] == ["squared error, step 1", "squared error, step 2"]
+    assert len(metrics) == 30
+    for metric in metrics.values():
+        assert metric.value == metric.others["copy of the last frame"]
+    error = metrics["squared error, step 1"]
+    what = "films.npz test (b frames 32 to 63)" if data == "films" else "digits test, 2 bouncing"
+    size = "32×40 px" if data == "films" else "32×32 px"
+    assert error.protocol.startswith(f"5 clips of {size} from {what}: 4 frames given, the next 10 made")
+    assert 0.1 < error.value < 0.25 if data == "films" else 0.005 < error.value < 0.1
+
+
+def test_rain_is_measured_at_the_rates_that_are_asked_for(folder) -> None:
+    metrics = predict.measure(Request.of(folder, "digits", samples=2, options={"rain": "0.1,1"}))
+    assert len(metrics) == 50
+    assert metrics[-1].name == "critical success at 1 mm/h, step 10"
+    for wrong, message in (("light", "rain=light: expected rates in mm/h"), ("0", "rates of rain are above 0")):
+        with pytest.raises(EvaluationError, match=message):
+            predict.measure(Request.of(folder, "digits", options={"rain": wrong}))
+
+
+def test_the_manifest_says_what_is_given_and_which_sizes_are_taken(folder) -> None:
+    manifest = json.loads((folder / "model.json").read_text())
+    (frames,) = manifest["graphs"]["generator"]["inputs"]
+    assert (frames["shape"], frames["multiple"], frames["usual"]) == (["n", 4, "h", "w", 1], 8, [4, 32, 32, 1])
+    assert manifest["tasks"] == ["predict"]
