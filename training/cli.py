@@ -54,6 +54,7 @@ class Evaluate(Flags):
     model: CliPositionalArg[Path] = Field(description="a model folder, e.g. models/cifar10/1")
     data: str = Field(description="the real data: as for `ganymede train`")
     noise: str | None = Field(None, description="for the task enhance: the folder of noise")
+    rain: str | None = Field(None, description="for the task predict, on radar: rates in mm/h to hit, e.g. 0.1,1,2.5")
     beside: dict[str, Path] = Field({}, description="model folders to compare with: --beside 'L1 only'=FOLDER")
     features: list[Path] = Field([], description="networks to measure distances on; may be given several times")
     classifier: Path | None = Field(None, description="network that says which class a picture shows")
@@ -97,7 +98,7 @@ def evaluate(arguments: list[str]) -> int:
             flags.data,
             features=[features.load(path) for path in flags.features],
             classifier=features.load(flags.classifier) if flags.classifier else None,
-            options={"noise": flags.noise} if flags.noise else {},
+            options={name: value for name in ("noise", "rain") if (value := getattr(flags, name))},
             samples=flags.samples,
             seed=flags.seed,
         )
