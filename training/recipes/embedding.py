@@ -1,0 +1,29 @@
+"""Lecture 3.1: consistency of a pre-trained embedding. What a frozen network sees in a picture must stay.
+
+The translator is free to change what the embedding does not see (Taigman et al. 2017, eq. 5): palette and brush.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+from torch import Tensor
+
+from training import content
+from training.unpaired import Unpaired
+
+
+class Embedding(Unpaired):
+    """Direct conversion whose input and output stay close in the features of --features; without, at 8 pixels."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "smoke": {"size": 32, "images": 800, "batch": 8, "width": 8, "blocks": 1, "critic_width": 16, "beta1": 0.5},
+        "cpu": {"size": 64, "images": 60_000, "batch": 8, "blocks": 4, "beta1": 0.5, "mirror": True},
+        "gpu": {"size": 128, "images": 1_000_000, "batch": 16, "blocks": 4, "beta1": 0.5, "mirror": True},
+    }
+
+    keep: float = Field(4.0, ge=0, description="weight of the distance between what is seen before and after")
+
+    def _keep(self, given: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        before, after = (content.codes(pictures, self.frozen) for pictures in (given, fake))
+        return {"keep": self.keep * content.distances(before, after).mean()}

@@ -1,0 +1,84 @@
+"""Lecture 3.2: a common latent space (UNIT, Liu et al. 2017). Two VAEs whose codes mean the same.
+
+The last layers of both encoders are one, and so are the first of both decoders: what they say to each other must
+serve both domains. So a photo's code can be decoded as a painting: encoders and decoders cross. `--no-sharing` leaves
+the losses alone to hold the common space together.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from training.nets.translators import Couple, Crossing
+from training.recipes import Batch, Export, Networks, Phase, Source
+from training.unpaired import TwoWays, l1, served
+
+HERE, THERE = 0, 1
+"""The two domains by number: the source and the target."""
+
+
+class Unit(TwoWays):
+    """Two VAEs with common inner layers, and a discriminator of each domain."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "smoke": {"size": 32, "images": 400, "batch": 8, "width": 8, "blocks": 1, "critic_width": 16, "beta1": 0.5},
+        "cpu": {"size": 64, "images": 40_000, "batch": 8, "blocks": 1, "beta1": 0.5, "mirror": True},
+        "gpu": {"size": 128, "images": 1_000_000, "batch": 16, "blocks": 1, "beta1": 0.5, "mirror": True},
+    }
+    averaged: ClassVar[tuple[str, ...]] = ("generator",)
+
+    sharing: bool = Field(True, description="one and the same inner layers for both domains")
+    reconstruct: float = Field(10.0, ge=0, description="weight of the L1 distance of each VAE's reconstruction")
+    cycle: float = Field(10.0, ge=0, description="weight of the L1 distance after crossing twice")
+    divergence: float = Field(0.01, ge=0, description="weight of the codes' divergence from the prior")
+
+    def networks(self, source: Source) -> Networks:
+        couple = Couple(channels=source.channels, width=self.width, blocks=self.blocks, sharing=self.sharing)
+        return {"generator": couple, "critic": self._critic(source), "inverse_critic": self._critic(source)}
+
+    def phases(self) -> Sequence[Phase]:
+        return (Phase("critic", ("critic", "inverse_critic")), Phase("generator", ("generator",)))
+
+    def terms(self, phase: str, networks: Networks, batch: Batch) -> dict[str, Tensor]:
+        couple = _couple(networks)
+        given, real = batch.condition(), batch.real
+        means = couple.encode(HERE, given), couple.encode(THERE, real)
+        here, there = (noisy(mean) for mean in means)
+        fake, inverse = couple.decode(THERE, here), couple.decode(HERE, there)
+        if phase == "critic":
+            return self._tell_both(networks, batch, fake, inverse)
+        again = couple.encode(THERE, fake), couple.encode(HERE, inverse)
+        rebuilt = l1(couple.decode(HERE, here), given) + l1(couple.decode(THERE, there), real)
+        returned = l1(couple.decode(HERE, noisy(again[0])), given) + l1(couple.decode(THERE, noisy(again[1])), real)
+        return self._fool_both(networks, batch, fake, inverse) | {
+            "reconstruct": self.reconstruct * rebuilt,
+            "cycle": self.cycle * returned,
+            "divergence": self.divergence * torch.stack([divergence(mean) for mean in (*means, *again)]).sum(),
+        }
+
+    def back(self, networks: Networks) -> Callable[[Tensor], Tensor]:
+        generator = networks["generator"]
+        return Crossing(generator, THERE) if isinstance(generator, Couple) else networks["inverse"]
+
+    def exports(self, networks: Networks) -> list[Export]:
+        couple = _couple(networks)
+        return [served("generator", Crossing(couple, HERE)), served("inverse", Crossing(couple, THERE))]
+
+
+def noisy(mean: Tensor) -> Tensor:
+    """A code drawn from the normal distribution of that mean and of deviation 1."""
+    return mean + torch.randn_like(mean)
+
+
+def divergence(mean: Tensor) -> Tensor:
+    """Twice the Kullback–Leibler divergence of N(mean, 1) from N(0, 1), the mean over a code's values."""
+    return mean.float().square().mean()
+
+
+def _couple(networks: Networks) -> Couple:
+    couple = networks["generator"]
+    assert isinstance(couple, Couple)
+    return couple
