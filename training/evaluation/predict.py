@@ -51,7 +51,7 @@ def measure(request: Request) -> tuple[contract.Metric, ...]:
     if nowcast.has_flow():
         forecasters[MOTION] = _carry_on
     else:
-        log.warning("without OpenCV nothing is extrapolated to compare with: pip install 'ganymede[measure]'")
+        log.warning("without OpenCV nothing is extrapolated to compare with: pip install 'ganymede[motion]'")
     tallies = {name: Tally(rates) for name in forecasters}
     count, shape = 0, ""
     for batch in _batches(examples, frames, request.samples):
