@@ -29,8 +29,8 @@ def cut(sound: Sound, size: int, overlap: int) -> Sound:
 def join(pieces: Sound, length: int, overlap: int) -> Sound:
     """Pieces [n, size], made of what `cut` gave, as sound [length], crossfaded where they overlap.
 
-    Of each overlap only the middle half is a crossfade: the outer quarter of a piece, where a network knows nothing of
-    what comes before or after, is not heard.
+    Of each overlap only the middle quarter is a crossfade: the three eighths at the end of a piece, where a network
+    knows too little of what comes before or after, are not heard.
     """
     size = pieces.shape[1]
     _require(size, overlap)
@@ -49,9 +49,9 @@ def join(pieces: Sound, length: int, overlap: int) -> Sound:
 
 
 def fade(overlap: int) -> NDArray[np.float64]:
-    """Weights [overlap] that rise from 0 to 1 as a squared sine over the middle half."""
+    """Weights [overlap] that rise from 0 to 1 as a squared sine over the middle quarter."""
     along = (np.arange(overlap) + 0.5) / max(overlap, 1)
-    return np.sin(np.clip(2 * along - 0.5, 0, 1) * np.pi / 2) ** 2
+    return np.sin(np.clip(4 * along - 1.5, 0, 1) * np.pi / 2) ** 2
 
 
 def through(

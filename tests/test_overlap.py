@@ -28,16 +28,16 @@ def test_no_piece_is_made_that_holds_nothing_new(length: int) -> None:
 def test_what_a_network_does_at_the_ends_of_a_piece_is_not_heard_within_the_sound() -> None:
     def wrong_at_the_ends(pieces: overlap.Sound) -> overlap.Sound:
         wrong = pieces.copy()
-        wrong[:, :16] = wrong[:, -16:] = 1e6
+        wrong[:, :24] = wrong[:, -24:] = 1e6
         return wrong
 
     sound = noise(1000)
     done = overlap.through(sound, wrong_at_the_ends, size=256, overlap=64)
-    assert np.array_equal(done[16:900], sound[16:900])
+    assert np.array_equal(done[24:900], sound[24:900])
 
 
-def test_a_filter_that_sees_less_than_a_quarter_of_the_overlap_gives_what_it_gives_for_the_whole() -> None:
-    kernel = np.hanning(15).astype(np.float32)
+def test_a_filter_that_sees_less_than_three_eighths_of_the_overlap_gives_what_it_gives_for_the_whole() -> None:
+    kernel = np.hanning(47).astype(np.float32)
 
     def blur(pieces: overlap.Sound) -> overlap.Sound:
         return np.stack([np.convolve(piece, kernel, "same") for piece in pieces])
@@ -50,7 +50,7 @@ def test_a_filter_that_sees_less_than_a_quarter_of_the_overlap_gives_what_it_giv
 def test_a_step_between_pieces_becomes_a_slope() -> None:
     levels = np.repeat(np.array([[0.0], [1.0]], np.float32), 64, axis=1)
     joined = overlap.join(levels, 96, 32)
-    assert np.abs(np.diff(joined)).max() < 0.1
+    assert np.abs(np.diff(joined)).max() < 0.25
     assert (np.diff(joined) >= 0).all()
     assert joined[0] == 0
     assert joined[-1] == 1

@@ -23,6 +23,9 @@ from training.nets.speech import Enhancer, SpeechDiscriminator, SpeechGenerator
 from training.recipes import Batch, Export, Measure, Networks, Panel, Phase, Recipe, Source
 from training.settings import RunSettings
 
+CLEAN = 30.0
+"""Decibels above which sound counts as clean: a clip in whose noise there was a pause must not outweigh the others."""
+
 
 class Segan(Recipe):
     """A network that takes the noise out of speech, and a discriminator that hears both."""
@@ -119,5 +122,5 @@ class Segan(Recipe):
 
 
 def _ratio(ours: Tensor, clean: Tensor) -> float:
-    """Mean scale-invariant signal-to-distortion ratio of sounds [n, 1, t], in dB."""
-    return float(scale_invariant_signal_distortion_ratio(ours.float(), clean.float()).mean())
+    """Mean scale-invariant signal-to-distortion ratio of sounds [n, 1, t], in dB, at most `CLEAN` each."""
+    return float(scale_invariant_signal_distortion_ratio(ours.float(), clean.float()).clamp(max=CLEAN).mean())
