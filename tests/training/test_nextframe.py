@@ -184,6 +184,13 @@ def test_rain_is_measured_at_the_rates_that_are_asked_for(folder) -> None:
             predict.measure(Request.of(folder, "digits", options={"rain": wrong}))
 
 
+def test_without_opencv_the_copy_stands_alone_beside_the_model_and_it_is_said(folder, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(nowcast, "has_flow", lambda: False)
+    metrics = predict.measure(Request.of(folder, "digits", samples=2))
+    assert set(metrics[0].others) == {"copy of the last frame"}
+    assert "pip install 'ganymede[motion]'" in caplog.text
+
+
 def test_the_manifest_says_what_is_given_and_which_sizes_are_taken(folder) -> None:
     manifest = json.loads((folder / "model.json").read_text())
     (frames,) = manifest["graphs"]["generator"]["inputs"]
