@@ -8,6 +8,9 @@ from torch.nn import functional as F
 
 from training.nets.blocks import conv
 
+TILE = 128
+"""The side in pixels of the noise that is repeated over larger pictures."""
+
 
 class Normalised(nn.Module):
     """Instance normalisation (Ulyanov et al. 2016) with gain and bias: the statistics are each picture's own.
@@ -34,14 +37,24 @@ class UNet(nn.Module):
     dropout, since a served graph draws the same picture each time, and no transposed convolutions, whose uneven overlap
     shows as a checkerboard. The deepest level, which may be a single pixel, is not normalised. `size` is the side of
     the pictures in training: it leaves room for that many halvings at most.
+
+    `grain` planes of noise, the same for every picture, come with what is given: a plain area has nothing else to grow
+    a texture from, and without it textures run in lines along edges.
     """
 
-    def __init__(self, *, size: int, given: int, channels: int, width: int = 32, depth: int = 5) -> None:
+    grains: Tensor
+
+    def __init__(
+        self, *, size: int, given: int, channels: int, width: int = 32, depth: int = 5, grain: int = 0
+    ) -> None:
         super().__init__()
         self.size, self.given, self.channels = size, given, channels
         self.depth = depth = min(depth, size.bit_length() - 2)
         widths = [width // 2, *(width * min(6, 2**level) for level in range(depth))]
-        halved = [given, *widths[1:]]
+        halved = [given + grain, *widths[1:]]
+        planes = torch.randn(1, grain, TILE, TILE, generator=torch.Generator().manual_seed(0))
+        # Exact in half precision, in which a model folder may hold them.
+        self.register_buffer("grains", planes.half().float())
         self.down = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(halved))
         self.up = nn.ModuleList(
             conv(below + across, here, 3) for below, across, here in zip(widths[1:], halved, widths, strict=False)
@@ -59,7 +72,7 @@ class UNet(nn.Module):
         return 1 << self.depth
 
     def forward(self, picture: Tensor) -> Tensor:
-        x, across = picture, []
+        x, across = self._grained(picture), []
         for halve, norm in zip(self.down, self.down_norms, strict=True):
             across.append(x)
             x = F.leaky_relu(norm(halve(x)), 0.2)
@@ -67,3 +80,12 @@ class UNet(nn.Module):
             x = torch.cat([F.interpolate(x, scale_factor=2), across.pop()], dim=1)
             x = F.relu(norm(join(x)))
         return torch.tanh(self.last(x).float())
+
+    def _grained(self, picture: Tensor) -> Tensor:
+        """The picture with its planes of noise, tiled from the upper left corner."""
+        if not self.grains.shape[1]:
+            return picture
+        count, _, height, width = picture.shape
+        rows, columns = (torch.arange(side, device=picture.device) % TILE for side in (height, width))
+        tiled = self.grains[:, :, rows][:, :, :, columns]
+        return torch.cat([picture, tiled.expand(count, -1, -1, -1)], dim=1)

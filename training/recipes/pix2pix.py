@@ -47,6 +47,7 @@ class Pix2pix(Recipe):
     adversarial: float = Field(10.0, ge=0, description="weight of the discriminator's verdict; 0: there is none")
     width: int = Field(32, gt=1, description="channels of the generator at half size")
     depth: int = Field(5, gt=0, description="halvings in the generator; fewer where a picture has fewer")
+    grain: int = Field(0, ge=0, description="planes of noise that the generator is given besides")
     critic_width: int = Field(32, gt=0, description="channels of the discriminator at half size")
     judge: Path | None = Field(None, description="a frozen network to measure by")
 
@@ -74,7 +75,12 @@ class Pix2pix(Recipe):
 
     def networks(self, source: Source) -> Networks:
         generator = UNet(
-            size=source.size, given=source.channels, channels=source.channels, width=self.width, depth=self.depth
+            size=source.size,
+            given=source.channels,
+            channels=source.channels,
+            width=self.width,
+            depth=self.depth,
+            grain=self.grain,
         )
         if not self.adversarial:
             return {"generator": generator}
