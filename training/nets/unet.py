@@ -42,7 +42,7 @@ class UNet(nn.Module):
     a texture from, and without it textures run in lines along edges.
     """
 
-    grains: Tensor
+    grains: Tensor | None
 
     def __init__(
         self, *, size: int, given: int, channels: int, width: int = 32, depth: int = 5, grain: int = 0
@@ -54,7 +54,7 @@ class UNet(nn.Module):
         halved = [given + grain, *widths[1:]]
         planes = torch.randn(1, grain, TILE, TILE, generator=torch.Generator().manual_seed(0))
         # Exact in half precision, in which a model folder may hold them.
-        self.register_buffer("grains", planes.half().float())
+        self.register_buffer("grains", planes.half().float() if grain else None)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(halved))
         self.up = nn.ModuleList(
             conv(below + across, here, 3) for below, across, here in zip(widths[1:], halved, widths, strict=False)
@@ -83,7 +83,7 @@ class UNet(nn.Module):
 
     def _grained(self, picture: Tensor) -> Tensor:
         """The picture with its planes of noise, tiled from the upper left corner."""
-        if not self.grains.shape[1]:
+        if self.grains is None:
             return picture
         count, _, height, width = picture.shape
         rows, columns = (torch.arange(side, device=picture.device) % TILE for side in (height, width))
