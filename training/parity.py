@@ -21,14 +21,17 @@ class ExportError(ValueError):
     """Weights that can't become a model folder; the message says why."""
 
 
-def check(made: Export, session: Any, classes: int) -> None:
-    """Raises ExportError unless the graph in `session` answers as the module that it was made of."""
+def check(made: Export, session: Any, classes: int, share: float = 0.001) -> None:
+    """Raises ExportError unless the graph in `session` answers as the module that it was made of.
+
+    Of pictures at most that `share` of the values may differ, by one grey level; floats may by 1e-4 of the largest.
+    """
     outputs = [tensor.name for tensor in made.outputs]
     values = max(int(np.prod(tensor.sample)) for tensor in made.inputs)
     batches = (*BATCHES[:-1], max(4, min(BATCHES[-1], LARGE // values)))
     for size in batches:
         given = _inputs(made, size, classes)
-        _compare(made, given, session.run(outputs, given), size)
+        _compare(made, given, session.run(outputs, given), size, share)
     _rows_stand_alone(made, session, _inputs(made, max(batches), classes))
 
 
@@ -46,8 +49,8 @@ def _inputs(made: Export, count: int, classes: int) -> Arrays:
     return inputs
 
 
-def _compare(made: Export, inputs: Arrays, answers: Sequence[NDArray[Any]], size: int) -> None:
-    """ExportError unless the graph answers as torch: uint8 within one level and 99.9 % equal, floats to 1e-4."""
+def _compare(made: Export, inputs: Arrays, answers: Sequence[NDArray[Any]], size: int, share: float) -> None:
+    """ExportError unless the graph's answers are near enough to torch's."""
     with torch.no_grad():
         told: Tensor | tuple[Tensor, ...] = made.module(*(torch.from_numpy(value) for value in inputs.values()))
     expected = told if isinstance(told, tuple) else (told,)
@@ -55,7 +58,7 @@ def _compare(made: Export, inputs: Arrays, answers: Sequence[NDArray[Any]], size
         difference = np.abs(ours.numpy().astype(np.float64) - theirs.astype(np.float64))
         bound = 1 if tensor.dtype == "uint8" else 1e-4 * max(1.0, float(ours.abs().max()))
         changed = float((difference > 0).mean())
-        if difference.max() > bound or (tensor.dtype == "uint8" and changed > 1e-3):
+        if difference.max() > bound or (tensor.dtype == "uint8" and changed > share):
             raise ExportError(
                 f"{made.role}: at batch {size} the graph's {tensor.name} differs from torch by up to "
                 f"{difference.max():.3g} (at most {bound:.3g}), {changed:.2%} of the values at all"
