@@ -182,7 +182,7 @@ def test_encoder_and_decoder_are_both_served_and_the_variational_one_says_how_su
 def test_what_the_folder_gives_back_is_measured_on_the_test_split_beside_as_many_components(folder: Path) -> None:
     ratio, similarity = reconstruct.measure(Request.of(folder, "digits", samples=100))
     assert [ratio.name, similarity.name] == ["PSNR", "SSIM"]
-    assert "100 pictures of the test split" in ratio.protocol
+    assert "100 pictures of digits test at 16 px" in ratio.protocol
     for metric in (ratio, similarity):
         assert metric.others["8 principal components"] > metric.value, "64 batches are no training"
     recipe, networks, _ = export.restore(checkpoint.load(folder.parents[2] / "run" / LAST))

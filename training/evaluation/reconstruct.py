@@ -25,15 +25,15 @@ def measure(request: Request) -> tuple[contract.Metric, ...]:
     size, channels, latent = _shape(request.manifest)
     train = data.load(request.data, size=size, channels=channels)
     try:
-        test, split = data.load(request.data, size=size, channels=channels, split="test"), "test split"
+        test = data.load(request.data, size=size, channels=channels, split="test")
     except data.NoSplit:
-        test, split = train, "training split, for there is no test split"
+        test = train
     real = _pictures(test, request.samples)
     encoder, generator = request.graph("encoder"), request.graph()
     back = torch.cat([_through(encoder, generator, part) for part in torch.split(real, BATCH)])
     linear = principal(_pictures(train, FITTED), real, latent)
     known = f"{min(latent, real[0].numel())} principal components"
-    protocol = f"{len(real):,} pictures of the {split} of {test.source} at {size} px, by codes of {latent} values"
+    protocol = f"{len(real):,} pictures of {test.source} at {size} px, by codes of {latent} values"
     return tuple(
         contract.Metric(
             name=name,

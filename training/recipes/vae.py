@@ -29,7 +29,7 @@ class Vae(Autoencoder):
 
     width: int = Field(48, gt=0, description="channels at half size, of encoder and decoder")
     weight: float = Field(
-        0.1, ge=0, description="of the penalty: 0 is an auto-encoder; more makes random codes safer, and blurs"
+        0.2, ge=0, description="of the penalty: 0 is an auto-encoder; more makes random codes safer, and blurs"
     )
     penalty: Literal["exact", "lecture"] = Field(
         "exact", description="twice the divergence from the normal distribution, or the lecture's form of it"
