@@ -24,7 +24,7 @@ from training.features import Features, load
 from training.nets.discriminators import ProjectedDiscriminator, Scores
 from training.nets.edges import FromPictures, ToPictures
 from training.nets.patchgan import PatchDiscriminator, patch_depth
-from training.nets.translators import MULTIPLE, Translator
+from training.nets.translators import MULTIPLE, Crossing, Translator
 from training.recipes import Batch, Export, Measure, Networks, Panel, Phase, Recipe, Source
 from training.settings import RunSettings
 
@@ -84,7 +84,7 @@ class Unpaired(Recipe):
         return {"generator": self._translator(source), "critic": self._critic(source)}
 
     def _translator(self, source: Source) -> Translator:
-        return Translator(channels=source.channels, width=self.width, blocks=self.blocks)
+        return Translator(size=source.size, channels=source.channels, width=self.width, blocks=self.blocks)
 
     def _critic(self, source: Source) -> nn.Module:
         if self.frozen is not None:
@@ -153,7 +153,7 @@ class Unpaired(Recipe):
         return [Panel(self.source, given), Panel(f"as {self.target}", networks["generator"](given))]
 
     def exports(self, networks: Networks) -> list[Export]:
-        return [served("generator", networks["generator"])]
+        return [served(name, networks[name]) for name in self.styles().values()]
 
     def styles(self) -> dict[str, str]:
         return {self.target: "generator"}
@@ -211,9 +211,6 @@ class TwoWays(Unpaired):
             Panel("and back", there(inverse)),
         ]
 
-    def exports(self, networks: Networks) -> list[Export]:
-        return [served("generator", networks["generator"]), served("inverse", networks["inverse"])]
-
     def styles(self) -> dict[str, str]:
         return {self.target: "generator", self.source: "inverse"}
 
@@ -231,7 +228,8 @@ def l1(pictures: Tensor, expected: Tensor) -> Tensor:
 
 def served(role: str, translator: nn.Module) -> Export:
     """The graph of a translator: uint8 NHWC on both sides, of any size in multiples of what it halves."""
-    channels = int(translator.channels)  # type: ignore[arg-type]
+    assert isinstance(translator, Translator | Crossing)
+    channels, height, width = translator.shape
     given, drawn = (
         contract.Tensor(
             name=name,
@@ -244,5 +242,5 @@ def served(role: str, translator: nn.Module) -> Export:
         )
         for name in ("picture", "image")
     )
-    example = torch.zeros(2, 64, 64, channels, dtype=torch.uint8)
+    example = torch.zeros(2, height, width, channels, dtype=torch.uint8)
     return Export(role, ToPictures(FromPictures(translator)), (given,), (drawn,), (example,))

@@ -18,7 +18,7 @@ from training.data import Sampler, domains
 from training.data.domains import Domains
 from training.evaluation.request import EvaluationError, Request
 from training.evaluation.sets import FEWEST
-from training.features import Features, SqueezeNet
+from training.features import Features
 from training.served import Served
 
 CONTENT = (
@@ -71,11 +71,13 @@ def _way(graph: Served, start: Domain, goal: Domain, features: Sequence[Features
         metrics += [
             _metric(f"kernel distance, {on}", distance, protocol, floor, {"untouched": untouched}),
             _metric(f"distance closed, {on}", 1 - distance / untouched, f"1 − model / untouched; {protocol}"),
+            _metric(
+                f"content moved, {on}",
+                content.moved(start.test, drawn, network),
+                f"{count:,} held-out pictures of {start.name} at {side} px; {CONTENT}",
+                others={f"another {start.name}": 1.0},
+            ),
         ]
-        if isinstance(network, SqueezeNet):
-            kept = f"{count:,} held-out pictures of {start.name} at {side} px; {CONTENT}"
-            moved = content.moved(start.test, drawn, network)
-            metrics.append(_metric(f"content moved, {on}", moved, kept, others={f"another {start.name}": 1.0}))
     return tuple(metrics)
 
 

@@ -10,35 +10,19 @@ MULTIPLE = 4
 """Sides must be multiples of it: a picture is halved twice and doubled twice."""
 
 
-class InstanceNorm(nn.Module):
-    """Instance normalisation with a gain and a bias for each channel (Ulyanov et al. 2016), x [n, channels, h, w].
+class ResidualBlock(nn.Module):
+    """Two convolutions around what passes by, after EDSR (Lim et al. 2017, fig. 2c): x [n, channels, h, w] → the same.
 
-    Statistics are each picture's own, in training and in service, and float32 under autocast. Written out, because
-    torch's own gives up channels-last memory, for which every convolution after it pays.
+    There is no normalisation. By instance normalisation, which is usual here, a misty sky gets the contrast of a
+    forest: what was hardly there in a flat picture comes out as stripes.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.gain = nn.Parameter(torch.ones(1, channels, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.conv1, self.conv2 = rectified(conv(channels, channels, 3)), conv(channels, channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x.float()
-        mean = wide.mean((2, 3), keepdim=True)
-        gain = self.gain * torch.rsqrt((wide - mean).square().mean((2, 3), keepdim=True) + 1e-5)
-        return x * gain.to(x.dtype) + (self.bias - mean * gain).to(x.dtype)
-
-
-class ResidualBlock(nn.Module):
-    """Two convolutions around what passes by: x [n, channels, h, w] → the same shape (Johnson et al. 2016)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1, self.conv2 = conv(channels, channels, 3), conv(channels, channels, 3)
-        self.norm1, self.norm2 = InstanceNorm(channels), InstanceNorm(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        added: Tensor = x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+        added: Tensor = x + self.conv2(F.relu(self.conv1(x)))
         return added
 
 
@@ -47,12 +31,11 @@ class Down(nn.Module):
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, 2 * width, 6, stride=2, padding=2, padding_mode="reflect")
-        self.conv2 = nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1)
-        self.norm = InstanceNorm(4 * width)
+        self.conv1 = rectified(nn.Conv2d(channels, 2 * width, 6, stride=2, padding=2, padding_mode="reflect"))
+        self.conv2 = rectified(nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return F.relu(self.norm(self.conv2(F.relu(self.conv1(pictures)))))
+        return F.relu(self.conv2(F.relu(self.conv1(pictures))))
 
 
 class Up(nn.Module):
@@ -64,26 +47,32 @@ class Up(nn.Module):
 
     def __init__(self, channels: int, width: int, beside: int = 0) -> None:
         super().__init__()
-        self.conv1, self.conv2 = conv(4 * width, 2 * width, 3), conv(2 * width, width, 3)
-        self.norm = InstanceNorm(2 * width)
+        self.conv1 = rectified(conv(4 * width, 2 * width, 3))
+        self.conv2 = rectified(conv(2 * width, width, 3))
         self.last = nn.Conv2d(width + beside, channels, 5, padding=2, padding_mode="reflect")
 
     def forward(self, codes: Tensor, beside: Tensor | None = None) -> Tensor:
-        x = F.relu(self.norm(self.conv1(F.interpolate(codes, scale_factor=2))))
+        x = F.relu(self.conv1(F.interpolate(codes, scale_factor=2)))
         x = F.relu(self.conv2(F.interpolate(x, scale_factor=2)))
         return torch.tanh(self.last(x if beside is None else torch.cat([x, beside], dim=1)))
+
+
+def rectified(layer: nn.Conv2d) -> nn.Conv2d:
+    """The convolution with weights that keep the variance through a rectifier after it (He et al. 2015, eq. 10)."""
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return layer
 
 
 class Translator(nn.Module):
     """Residual translator (after Johnson et al. 2016; Zhu et al. 2017, appendix 7.2), fully convolutional.
 
     pictures [n, channels, h, w] in [-1, 1], h and w multiples of `MULTIPLE` → the same shape and range. `blocks` is its
-    depth: how many residual blocks think between picture and picture.
+    depth: how many residual blocks think between picture and picture; `size` is the side of training's pictures.
     """
 
-    def __init__(self, *, channels: int, width: int, blocks: int) -> None:
+    def __init__(self, *, size: int, channels: int, width: int, blocks: int) -> None:
         super().__init__()
-        self.channels = channels
+        self.shape = (channels, size, size)
         self.down = Down(channels, width)
         self.blocks = nn.Sequential(*(ResidualBlock(4 * width) for _ in range(blocks)))
         self.up = Up(channels, width, beside=channels)
@@ -98,12 +87,13 @@ class Couple(nn.Module):
 
     pictures [n, channels, h, w] in [-1, 1], h and w multiples of `MULTIPLE` ↔ codes [n, 4·width, h/4, w/4], of which an
     encoder answers the mean; the deviation is 1. With `sharing`, the last block of both encoders is one and the same
-    module, and so is the first of both decoders. Each encoder and decoder has `blocks` of its own besides.
+    module, and so is the first of both decoders. Each encoder and decoder has `blocks` of its own besides. `size` is
+    the side of training's pictures.
     """
 
-    def __init__(self, *, channels: int, width: int, blocks: int, sharing: bool) -> None:
+    def __init__(self, *, size: int, channels: int, width: int, blocks: int, sharing: bool) -> None:
         super().__init__()
-        self.channels = channels
+        self.shape = (channels, size, size)
 
         def think(count: int) -> nn.Sequential:
             return nn.Sequential(*(ResidualBlock(4 * width) for _ in range(count)))
@@ -134,7 +124,7 @@ class Crossing(nn.Module):
 
     def __init__(self, couple: Couple, start: int) -> None:
         super().__init__()
-        self.couple, self.start, self.channels = couple, start, couple.channels
+        self.couple, self.start, self.shape = couple, start, couple.shape
 
     def forward(self, pictures: Tensor) -> Tensor:
         crossed: Tensor = self.couple(pictures, self.start)

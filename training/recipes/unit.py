@@ -36,7 +36,13 @@ class Unit(TwoWays):
     divergence: float = Field(0.01, ge=0, description="weight of the codes' divergence from the prior")
 
     def networks(self, source: Source) -> Networks:
-        couple = Couple(channels=source.channels, width=self.width, blocks=self.blocks, sharing=self.sharing)
+        couple = Couple(
+            size=source.size,
+            channels=source.channels,
+            width=self.width,
+            blocks=self.blocks,
+            sharing=self.sharing,
+        )
         return {"generator": couple, "critic": self._critic(source), "inverse_critic": self._critic(source)}
 
     def phases(self) -> Sequence[Phase]:
