@@ -146,6 +146,16 @@ def test_each_skip_connection_carries_the_picture_across() -> None:
         assert not torch.allclose(cut(torch.randn(1, 3, 32, 32)), cut(torch.randn(1, 3, 32, 32)))
 
 
+def test_the_noise_that_comes_with_a_picture_is_the_same_each_time_and_gives_a_plain_one_texture() -> None:
+    plain = torch.zeros(2, 3, 160, 160)
+    smooth, grained = (UNet(size=32, given=3, channels=3, width=4, grain=grain).eval() for grain in (0, 2))
+    drawn = grained(plain)
+    assert torch.equal(drawn[0], drawn[1])
+    torch.testing.assert_close(grained(plain[:1]), drawn[:1])
+    flat, rough = (pictures[..., 72:88, 72:88].std((2, 3)).min() for pictures in (smooth(plain), drawn))
+    assert flat < 1e-3 < rough
+
+
 def test_the_discriminator_is_shown_real_and_drawn_each_as_candidate_beside_what_was_given(tmp_path: Path) -> None:
     trained = run(facades(tmp_path, {"train": 8}))
     batch, witness = trained.fetch(np.arange(4)), Witness()
@@ -192,13 +202,14 @@ def test_training_sees_windows_of_the_side_asked_for_and_the_test_split_is_seen_
     assert np.array_equal(np.concatenate([drawn.given[0], drawn.real[0]], axis=1), file)
 
 
-def test_the_exported_graph_draws_other_sizes_too_and_says_which(tmp_path: Path) -> None:
-    trained = run(facades(tmp_path, {"train": 8}))
+@pytest.mark.parametrize("grain", [0, 2])
+def test_the_exported_graph_draws_other_sizes_too_and_says_which(tmp_path: Path, grain: int) -> None:
+    trained = run(facades(tmp_path, {"train": 8}), grain=grain)
     (made,) = trained.recipe.exports(trained.networks)
     graph = graphs.write(made, tmp_path, 0, half=True)
     assert (graph.inputs[0].multiple, graph.inputs[0].sample) == (16, (32, 32, 3))
     assert graph.outputs[0].shape == ("n", "h", "w", 3)
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 3), np.uint8)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 48, 144, 3), np.uint8)
     (image,) = runtime.load((tmp_path / graph.file).read_bytes()).run(["image"], {"picture": pictures})
     assert (image.shape, image.dtype) == (pictures.shape, np.uint8)
     with torch.no_grad():
