@@ -17,7 +17,6 @@ from training.nets.stages import FoldedDiscriminator, Stacked, Stage1, Stage2, e
 from training.recipes import Batch, Export, Networks, Panel, Phase, Source
 from training.recipes.cgan import Cgan
 
-
 _SMALL_SET = {"r1": 0.1, "augment": 0.5, "mirror": True}
 """What keeps a discriminator from learning a few thousand pictures by heart."""
 
