@@ -10,6 +10,11 @@ from training.nets.blocks import conv
 
 MULTIPLE = 8
 """Pixels of a frame for one place at the smallest size."""
+FARTHEST = 8.0
+"""Pixels that a frame moves at most. A flow without a bound once left the frame and never came back: beyond the edge
+all is one colour, and has no gradient."""
+SLOPE = 0.1
+"""Of the rectifiers below zero: with none, one bad step can silence the whole network for good."""
 
 
 class FramePredictor(nn.Module):
@@ -52,8 +57,8 @@ class FramePredictor(nn.Module):
         x = self.deepest(x)
         for up, after, skip in reversed(list(zip(self.up, self.after, skips, strict=True))):
             x = after(skip + F.interpolate(up(x), scale_factor=2))
-        x = self.last(F.relu(x)).float()
-        flow = F.interpolate(x[:, :2] * self.patch, scale_factor=self.patch, mode="bilinear")
+        x = self.last(F.leaky_relu(x, SLOPE)).float()
+        flow = F.interpolate(FARTHEST * torch.tanh(x[:, :2]), scale_factor=self.patch, mode="bilinear")
         return moved(frames[:, -self.channels :], flow) + F.pixel_shuffle(x[:, 2:], self.patch)
 
 
@@ -86,7 +91,7 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        added: Tensor = x + self.conv2(F.relu(self.conv1(F.relu(x))))
+        added: Tensor = x + self.conv2(F.leaky_relu(self.conv1(F.leaky_relu(x, SLOPE)), SLOPE))
         return added
 
 

@@ -26,7 +26,7 @@ HORIZON = 10
 """Frames ahead in the test split's clips, and in a model's sample sheet; fewer where its films are shorter."""
 # A flag's value comes as text, which no literal number equals.
 Patch = Annotated[Literal[2, 4], BeforeValidator(lambda value: int(value) if value in ("2", "4") else value)]
-DIGITS = {"channels": 1, "batch": 16, "rate": 1e-3, "beta1": 0.5, "average": 10_000}
+DIGITS = {"channels": 1, "batch": 16, "rate": 5e-4, "beta1": 0.5, "beta2": 0.999, "average": 10_000}
 
 
 class NextFrame(Recipe):
