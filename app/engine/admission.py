@@ -90,8 +90,9 @@ class Admission:
 
         Jobs of a lane take turns by sample: of each job ahead at most as many are computed before this one is done.
         Models take turns: each of the others gets about as much time as this one, if it has that much work in this
-        lane. All that is interactive goes before bulk. Then the job is encoded, on so many threads, and its answer
-        waits for the event loop, as its request did before anyone could see its deadline.
+        lane. All that is interactive goes before bulk, and what the device is at before all. Then the job is encoded,
+        on so many threads, and its answer waits for the event loop, as its request did before anyone could see its
+        deadline.
         """
         executors, encoding = self._rotation.executors, self._encoding or 0
         alone = self._cost.seconds(self._cost.batch(samples, executors))
@@ -101,6 +102,7 @@ class Admission:
         others = self._rotation.seconds(lane, at_most=own) - min(own, self.seconds(lane))
         if lane == "bulk":
             others = max(others, self._rotation.seconds("interactive") - self.seconds("interactive"))
+        others += self._rotation.running / executors
         return own + others + samples * encoding / min(samples, encoders) + 2 * self._rotation.lag
 
     def _encode_seconds(self, lane: Lane) -> float:

@@ -78,6 +78,8 @@ class Rotation(Generic[B]):
         self.lag = 0.0
         """Seconds from the end of a job until whoever waits for it goes on, lately."""
         self._errands: dict[int, tuple[Callable[[], None], Future[Any]]] = {}
+        self._taken: dict[int, float] = {}
+        """Predicted seconds of the batch that each executor took and has not come back from."""
 
     def join(self, queue: Queue[B]) -> None:
         """Gives a queue its turns."""
@@ -96,6 +98,13 @@ class Rotation(Generic[B]):
         queue. Needs no lock.
         """
         return sum(min(queue.seconds(lane), at_most) for queue in self._queues)
+
+    @property
+    def running(self) -> float:
+        """Predicted seconds of the batches that are on the device, of all executors together; none counts as done in
+        part. Needs no lock.
+        """
+        return sum(self._taken.copy().values())
 
     def lagged(self, seconds: float) -> None:
         """Takes in how long a job that had ended waited to be seen. Needs no lock."""
@@ -138,12 +147,14 @@ class Rotation(Generic[B]):
     def take(self, executor: int = 0) -> B | None:
         """Waits for work and returns the next batch; None once the rotation is closed. Runs the executor's errands."""
         with self.lock:
+            self._taken.pop(executor, None)
             while not self._closed:
                 if self._run_errand(executor):
                     continue
                 now = time.monotonic()
                 batch, due = self._next(now)
                 if batch is not None:
+                    self._taken[executor] = batch.seconds
                     return batch
                 self.idle += 1
                 self._work.wait(None if due == math.inf else due - now)

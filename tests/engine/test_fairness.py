@@ -124,5 +124,5 @@ def test_a_bulk_job_is_told_of_all_that_goes_before_it(line: Line) -> None:
     gate.entered()
     send(batcher, *range(4))
     send(other, *range(20))
-    with pytest.raises(Overloaded, match="toy@1 would take 25 s"):
+    with pytest.raises(Overloaded, match="toy@1 would take 26 s"):
         send(batcher, 1, lane="bulk", deadline=time.monotonic() + 10)
