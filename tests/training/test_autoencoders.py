@@ -138,6 +138,15 @@ def test_the_penalty_counts_by_its_weight_and_without_any_the_means_are_free() -
     assert float(Vae(latent=2, weight=0).terms("codes", networks, batch)["divergence"]) == 0
 
 
+def test_the_best_vae_is_the_one_of_the_least_error_and_penalty_together() -> None:
+    batch = Batch(real=pictures(300, 8), labels=None, given=None, step=0, progress=0.0)
+    vae = Vae(latent=2, weight=0.1)
+    told = {sigma: vae.measure({"encoder": Cloud(3.0, sigma), "generator": Told()}, batch) for sigma in (0.0, -2.0)}
+    variance = torch.tensor(-4.0).exp()
+    assert told[0.0].value == pytest.approx(float(batch.real.square().sum((1, 2, 3)).mean()) + 0.1 * 2 * 9)
+    assert told[-2.0].value - told[0.0].value == pytest.approx(0.1 * 2 * float(variance - 1 + 4), abs=1e-3)
+
+
 def test_the_map_of_a_two_dimensional_code_is_a_page_of_equally_probable_codes() -> None:
     grid = code_map(8)
     assert grid.shape == (8, 8, 2)
