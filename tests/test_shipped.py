@@ -23,7 +23,7 @@ def test_a_conditional_and_an_unconditional_model_are_shipped() -> None:
 def test_every_file_is_as_its_manifest_says_and_the_golden_samples_come_out(folder: Path) -> None:
     contract.check(folder)
     manifest, _, cost = model.prove(folder, providers.device("cpu"), max_batch=8)
-    assert len(manifest.golden) >= 4
+    assert len(manifest.golden) >= (4 if manifest.latent else 2)
     assert cost.seconds(1) > 0
 
 
