@@ -39,7 +39,8 @@ class UNet(nn.Module):
     the pictures in training: it leaves room for that many halvings at most.
 
     `grain` planes of noise, the same for every picture, come with what is given: a plain area has nothing else to grow
-    a texture from, and without it textures run in lines along edges.
+    a texture from. Without them, walls were seen to fill with fine lines along their edges; whether they cure it was
+    not measured yet.
     """
 
     grains: Tensor | None
