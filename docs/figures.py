@@ -106,11 +106,11 @@ def ablation(data: str, *models: str) -> None:
     examples = pairs.load(data, size=size.sample[0], channels=size.sample[2], given="right", split="test")
     batch = batch_of(examples.draw(np.arange(6), None))
     drawn = [Panel(name, request.graph()(batch.condition())) for name, request in requests.items()]
-    _save("pix2pix", [Panel("given", batch.condition()), *drawn, Panel("real", batch.real)])
+    _save("pix2pix", [Panel("given", batch.condition()), *drawn, Panel("real", batch.real)], "jpg")
 
 
-def _save(name: str, panels: list[Panel]) -> None:
-    journal.sheet(panels).save(HERE / f"{name}.png", optimize=True)
+def _save(name: str, panels: list[Panel], kind: str = "png") -> None:
+    journal.sheet(panels).save(HERE / f"{name}.{kind}", optimize=True, quality=90)
 
 
 FIGURES: dict[str, Callable[..., None]] = {
