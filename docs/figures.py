@@ -93,7 +93,7 @@ def random_codes(autoencoder: str, vae: str) -> None:
 
 def codes(vae: str) -> None:
     """The pictures of all codes of two values, by their quantiles."""
-    pictures: Tensor = Request.of(Path(vae), "").graph()(code_map(16))
+    pictures: Tensor = Request.of(Path(vae), "").graph()(code_map(16).flatten(0, 1))
     _save("code-map", [Panel("", row) for row in torch.split(pictures, 16)])
 
 
