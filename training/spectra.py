@@ -6,9 +6,10 @@ from torch.nn import functional as F
 
 WINDOWS = (256, 1024)
 """Samples of the two Hann windows that `distance` looks through, 16 and 64 ms at 16 kHz: clicks and harmonics."""
-RANGE = 75.0
+RANGE = 65.0
 """Decibels from the darkest to the brightest of `SHADES` in `picture`."""
-STEP = 3.0
+STEP = 5.0
+"""Decibels from one brightness to the next."""
 SHADES = ((0.0, 0.0, 4.0), (81.0, 18.0, 124.0), (183.0, 55.0, 121.0), (252.0, 137.0, 97.0), (252.0, 253.0, 191.0))
 """Red, green and blue of evenly spaced steps of brightness: matplotlib's magma."""
 
@@ -41,7 +42,7 @@ def picture(sound: Tensor) -> Tensor:
     """Spectrograms of sound [n, t] as pictures [n, 3, 256, t/128 + 1] in [-1, 1]: low below, 8 ms a column at 16 kHz.
 
     The loudest of all is the brightest, `RANGE` dB below is black: pictures of one call compare. In steps of `STEP`
-    dB, which the eye doesn't see, and which make a file of a quarter of the size.
+    dB, which make the file of a sheet a quarter of the size.
     """
     window = torch.hann_window(512, device=sound.device)
     bins = torch.stft(sound.float(), 512, 128, window=window, pad_mode="constant", return_complex=True)[:, :256].abs()

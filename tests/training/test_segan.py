@@ -189,6 +189,10 @@ def test_the_exported_graph_says_what_sound_it_takes(folder: Path) -> None:
     assert (folder / "samples.png").exists()
 
 
+def test_the_exported_graph_does_not_tell_the_paths_of_the_machine_that_exported_it(folder: Path) -> None:
+    assert b"speech.py" not in (folder / "generator.onnx").read_bytes()
+
+
 def test_sound_of_any_length_comes_back_as_long_and_without_a_seam(folder: Path) -> None:
     graph = Request.of(folder, "nowhere").graph()
     for length in (1, 1000, enhance.SIZE, 3 * enhance.SIZE + 17):
