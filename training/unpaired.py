@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from pydantic import Field
@@ -27,6 +27,11 @@ from training.nets.patchgan import PatchDiscriminator, patch_depth
 from training.nets.translators import MULTIPLE, Crossing, Translator
 from training.recipes import Batch, Export, Measure, Networks, Panel, Phase, Recipe, Source
 from training.settings import RunSettings
+
+SMOKE: dict[str, Any] = {"size": 32, "batch": 8, "width": 8, "blocks": 1, "critic_width": 16, "beta1": 0.5}
+CPU: dict[str, Any] = {"size": 64, "batch": 8, "rate": 4e-4, "beta1": 0.5, "mirror": True, "sheet_every": 1000}
+GPU: dict[str, Any] = {"size": 128, "batch": 16, "beta1": 0.5, "mirror": True, "sheet_every": 5000}
+"""What the presets of the four systems have in common. Measured often: past its best, a translator gets worse."""
 
 SHOWN = 12
 """Pictures in a row of the sample sheet."""

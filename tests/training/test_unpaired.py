@@ -105,7 +105,7 @@ def test_encoders_and_decoders_cross_at_the_common_code() -> None:
     couple = Couple(size=32, channels=3, width=4, blocks=1, sharing=True).eval()
     pictures = torch.randn(2, 3, 32, 32)
     code = couple.encode(THERE, pictures)
-    assert code.shape == (2, 16, 8, 8)
+    assert code.shape == (2, 8, 16, 16)
     assert torch.equal(Crossing(couple, THERE)(pictures), couple.decode(HERE, code))
     assert torch.equal(couple(pictures), couple.decode(THERE, couple.encode(HERE, pictures)))
 

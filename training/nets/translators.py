@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from training.nets.blocks import conv
 
 MULTIPLE = 4
-"""Sides must be multiples of it: a picture is halved twice and doubled twice."""
+"""Sides must be multiples of it: a picture is halved twice at most, and doubled as often."""
 
 
 class ResidualBlock(nn.Module):
@@ -27,32 +27,33 @@ class ResidualBlock(nn.Module):
 
 
 class Down(nn.Module):
-    """Pictures [n, channels, h, w] → codes [n, 4·width, h/4, w/4]."""
+    """Pictures [n, channels, h, w] → codes [n, 2·width, h/2, w/2], or [n, 4·width, h/4, w/4] by a second halving."""
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, *, twice: bool = True) -> None:
         super().__init__()
         self.conv1 = rectified(nn.Conv2d(channels, 2 * width, 6, stride=2, padding=2, padding_mode="reflect"))
-        self.conv2 = rectified(nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1))
+        self.conv2 = rectified(nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1)) if twice else None
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return F.relu(self.conv2(F.relu(self.conv1(pictures))))
+        x = F.relu(self.conv1(pictures))
+        return x if self.conv2 is None else F.relu(self.conv2(x))
 
 
 class Up(nn.Module):
-    """Codes [n, 4·width, h, w] → pictures [n, channels, 4h, 4w] in [-1, 1].
+    """Codes as of `Down` → pictures [n, channels, h, w] in [-1, 1].
 
     Each pixel is repeated and then convolved: a transposed convolution would leave its grid. The last one also sees
     `beside`, a picture of the final size, where there is one.
     """
 
-    def __init__(self, channels: int, width: int, beside: int = 0) -> None:
+    def __init__(self, channels: int, width: int, *, twice: bool = True, beside: int = 0) -> None:
         super().__init__()
-        self.conv1 = rectified(conv(4 * width, 2 * width, 3))
+        self.conv1 = rectified(conv(4 * width, 2 * width, 3)) if twice else None
         self.conv2 = rectified(conv(2 * width, width, 3))
         self.last = nn.Conv2d(width + beside, channels, 5, padding=2, padding_mode="reflect")
 
     def forward(self, codes: Tensor, beside: Tensor | None = None) -> Tensor:
-        x = F.relu(self.conv1(F.interpolate(codes, scale_factor=2)))
+        x = codes if self.conv1 is None else F.relu(self.conv1(F.interpolate(codes, scale_factor=2)))
         x = F.relu(self.conv2(F.interpolate(x, scale_factor=2)))
         return torch.tanh(self.last(x if beside is None else torch.cat([x, beside], dim=1)))
 
@@ -85,10 +86,10 @@ class Translator(nn.Module):
 class Couple(nn.Module):
     """Two VAEs whose codes mean the same (UNIT, Liu et al. 2017, §3): for domain 0 and for domain 1.
 
-    pictures [n, channels, h, w] in [-1, 1], h and w multiples of `MULTIPLE` ↔ codes [n, 4·width, h/4, w/4], of which an
-    encoder answers the mean; the deviation is 1. With `sharing`, the last block of both encoders is one and the same
-    module, and so is the first of both decoders. Each encoder and decoder has `blocks` of its own besides. `size` is
-    the side of training's pictures.
+    pictures [n, channels, h, w] in [-1, 1], h and w multiples of `MULTIPLE` ↔ codes [n, 2·width, h/2, w/2], of which an
+    encoder answers the mean. With `sharing`, the last block of both encoders is one and the same module, and so is the
+    first of both decoders. Each encoder and decoder has `blocks` of its own besides. `size` is the side of training's
+    pictures. Nothing but the code leads across, so it is halved once only: it has to hold every edge.
     """
 
     def __init__(self, *, size: int, channels: int, width: int, blocks: int, sharing: bool) -> None:
@@ -96,13 +97,13 @@ class Couple(nn.Module):
         self.shape = (channels, size, size)
 
         def think(count: int) -> nn.Sequential:
-            return nn.Sequential(*(ResidualBlock(4 * width) for _ in range(count)))
+            return nn.Sequential(*(ResidualBlock(2 * width) for _ in range(count)))
 
         inner = 1 if sharing else 2
-        self.downs = nn.ModuleList(nn.Sequential(Down(channels, width), think(blocks)) for _ in range(2))
+        self.downs = nn.ModuleList(nn.Sequential(Down(channels, width, twice=False), think(blocks)) for _ in range(2))
         self.last_encoders = nn.ModuleList(think(1) for _ in range(inner))
         self.first_decoders = nn.ModuleList(think(1) for _ in range(inner))
-        self.ups = nn.ModuleList(nn.Sequential(think(blocks), Up(channels, width)) for _ in range(2))
+        self.ups = nn.ModuleList(nn.Sequential(think(blocks), Up(channels, width, twice=False)) for _ in range(2))
 
     def encode(self, domain: int, pictures: Tensor) -> Tensor:
         """The mean of the code of pictures of a domain."""

@@ -12,20 +12,20 @@ from torch import Tensor
 
 from training.nets.pool import Pool
 from training.recipes import Batch, Networks, Source
-from training.unpaired import TwoWays, l1
+from training.unpaired import CPU, GPU, SMOKE, TwoWays, l1
 
 
 class CycleGan(TwoWays):
     """A translator each way, a discriminator of each domain, and pools of what these have judged before."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "smoke": {"size": 32, "images": 400, "batch": 8, "width": 8, "blocks": 1, "critic_width": 16, "beta1": 0.5},
-        "cpu": {"size": 64, "images": 40_000, "batch": 8, "blocks": 4, "beta1": 0.5, "mirror": True},
-        "gpu": {"size": 128, "images": 1_000_000, "batch": 16, "blocks": 4, "beta1": 0.5, "mirror": True},
+        "smoke": {**SMOKE, "images": 400},
+        "cpu": {**CPU, "images": 10_000, "blocks": 4},
+        "gpu": {**GPU, "images": 150_000, "blocks": 4},
     }
 
     cycle: float = Field(10.0, ge=0, description="weight of the L1 distance after there and back")
-    identity: float = Field(2.0, ge=0, description="weight of the L1 distance of what is in the target domain already")
+    identity: float = Field(5.0, ge=0, description="weight of the L1 distance of what is in the target domain already")
     pool: int = Field(50, gt=0, description="generated pictures kept for each discriminator")
 
     def networks(self, source: Source) -> Networks:

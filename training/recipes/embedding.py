@@ -10,16 +10,16 @@ from pydantic import Field
 from torch import Tensor
 
 from training import content
-from training.unpaired import Unpaired
+from training.unpaired import CPU, GPU, SMOKE, Unpaired
 
 
 class Embedding(Unpaired):
     """Direct conversion whose input and output stay close in the features of --features; without, at 8 pixels."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "smoke": {"size": 32, "images": 800, "batch": 8, "width": 8, "blocks": 1, "critic_width": 16, "beta1": 0.5},
-        "cpu": {"size": 64, "images": 60_000, "batch": 8, "blocks": 4, "beta1": 0.5, "mirror": True},
-        "gpu": {"size": 128, "images": 1_000_000, "batch": 16, "blocks": 4, "beta1": 0.5, "mirror": True},
+        "smoke": {**SMOKE, "images": 800},
+        "cpu": {**CPU, "images": 10_000, "blocks": 4},
+        "gpu": {**GPU, "images": 150_000, "blocks": 4},
     }
 
     keep: float = Field(4.0, ge=0, description="weight of the distance between what is seen before and after")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from training.nets.translators import Couple, Crossing
 from training.recipes import Batch, Export, Networks, Phase, Source
-from training.unpaired import TwoWays, l1, served
+from training.unpaired import CPU, GPU, SMOKE, TwoWays, l1, served
 
 HERE, THERE = 0, 1
 """The two domains by number: the source and the target."""
@@ -24,15 +24,16 @@ class Unit(TwoWays):
     """Two VAEs with common inner layers, and a discriminator of each domain."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "smoke": {"size": 32, "images": 400, "batch": 8, "width": 8, "blocks": 1, "critic_width": 16, "beta1": 0.5},
-        "cpu": {"size": 64, "images": 40_000, "batch": 8, "blocks": 1, "beta1": 0.5, "mirror": True},
-        "gpu": {"size": 128, "images": 1_000_000, "batch": 16, "blocks": 1, "beta1": 0.5, "mirror": True},
+        "smoke": {**SMOKE, "images": 400},
+        "cpu": {**CPU, "images": 10_000, "width": 24, "blocks": 1},
+        "gpu": {**GPU, "images": 150_000, "width": 24, "blocks": 1},
     }
     averaged: ClassVar[tuple[str, ...]] = ("generator",)
 
     sharing: bool = Field(True, description="one and the same inner layers for both domains")
     reconstruct: float = Field(10.0, ge=0, description="weight of the L1 distance of each VAE's reconstruction")
     cycle: float = Field(10.0, ge=0, description="weight of the L1 distance after crossing twice")
+    deviation: float = Field(0.1, gt=0, description="of a code around its mean; in the paper 1, which drowns detail")
     divergence: float = Field(0.01, ge=0, description="weight of the codes' divergence from the prior")
 
     def networks(self, source: Source) -> Networks:
@@ -52,18 +53,23 @@ class Unit(TwoWays):
         couple = _couple(networks)
         given, real = batch.condition(), batch.real
         means = couple.encode(HERE, given), couple.encode(THERE, real)
-        here, there = (noisy(mean) for mean in means)
+        here, there = (self._noisy(mean) for mean in means)
         fake, inverse = couple.decode(THERE, here), couple.decode(HERE, there)
         if phase == "critic":
             return self._tell_both(networks, batch, fake, inverse)
         again = couple.encode(THERE, fake), couple.encode(HERE, inverse)
+        home, away = (self._noisy(mean) for mean in again)
         rebuilt = l1(couple.decode(HERE, here), given) + l1(couple.decode(THERE, there), real)
-        returned = l1(couple.decode(HERE, noisy(again[0])), given) + l1(couple.decode(THERE, noisy(again[1])), real)
+        returned = l1(couple.decode(HERE, home), given) + l1(couple.decode(THERE, away), real)
         return self._fool_both(networks, batch, fake, inverse) | {
             "reconstruct": self.reconstruct * rebuilt,
             "cycle": self.cycle * returned,
             "divergence": self.divergence * torch.stack([divergence(mean) for mean in (*means, *again)]).sum(),
         }
+
+    def _noisy(self, mean: Tensor) -> Tensor:
+        """A code drawn from the normal distribution of that mean."""
+        return mean + self.deviation * torch.randn_like(mean)
 
     def back(self, networks: Networks) -> Callable[[Tensor], Tensor]:
         generator = networks["generator"]
@@ -74,13 +80,8 @@ class Unit(TwoWays):
         return [served("generator", Crossing(couple, HERE)), served("inverse", Crossing(couple, THERE))]
 
 
-def noisy(mean: Tensor) -> Tensor:
-    """A code drawn from the normal distribution of that mean and of deviation 1."""
-    return mean + torch.randn_like(mean)
-
-
 def divergence(mean: Tensor) -> Tensor:
-    """Twice the Kullback–Leibler divergence of N(mean, 1) from N(0, 1), the mean over a code's values."""
+    """Twice the Kullback–Leibler divergence of N(mean, σ²) from N(0, 1) but for what σ alone decides; a mean."""
     return mean.float().square().mean()
 
 
