@@ -69,12 +69,16 @@ def _training(manifest: Manifest) -> str:
     return "\n\n".join(
         [
             "## Training",
-            f"Recipe `{training.recipe}` on {training.data}: {training.images:,} real pictures seen in "
+            f"Recipe `{training.recipe}` on {training.data}: {training.images:,} real {_seen(manifest)} seen in "
             f"{training.seconds / 60:.0f} minutes on {training.device}, seed {training.seed}, exported "
             f"{training.date} by code {training.revision}.",
             f"Settings: {settings}.",
         ]
     )
+
+
+def _seen(manifest: Manifest) -> str:
+    return "clips" if {"enhance", "predict"} & set(manifest.tasks) else "pictures"
 
 
 def _limits(manifest: Manifest) -> str:
