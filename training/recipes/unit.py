@@ -25,7 +25,7 @@ class Unit(TwoWays):
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "smoke": {**SMOKE, "images": 400},
-        "cpu": {**CPU, "images": 10_000, "width": 24, "blocks": 1},
+        "cpu": {**CPU, "images": 20_000, "width": 24, "blocks": 1, "rate": 6e-4},
         "gpu": {**GPU, "images": 150_000, "width": 24, "blocks": 1},
     }
     averaged: ClassVar[tuple[str, ...]] = ("generator",)
