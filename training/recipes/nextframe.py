@@ -150,8 +150,9 @@ class NextFrame(Recipe):
         return given[:, -channels:].repeat(1, batch.real.shape[1] // channels, 1, 1)
 
     def preview(self, networks: Networks, batch: Batch) -> list[Panel]:
-        """Two rows for each of four clips: what was given and what came, and under it what was drawn of that."""
-        given, real = batch.condition()[:4], batch.real[:4]
+        """Two rows a clip: what was given and what came, and under it what was drawn of that. Large clips are two."""
+        count = 4 if batch.real.shape[-1] <= 64 else 2
+        given, real = batch.condition()[:count], batch.real[:count]
         made = self._ahead(networks, replace(batch, real=real, given=given)).float()
         channels = given.shape[1] // self.frames
         panels = []
