@@ -26,8 +26,8 @@ def test_counts_and_times_are_written_as_people_write_them() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "name a recipe first, one of cgan, gan"),
-        (["dcgan"], "no recipe 'dcgan': there are cgan, gan"),
+        ([], "name a recipe first, one of autoencoder, cgan, cyclegan, direct, embedding, gan, "),
+        (["dcgan"], "no recipe 'dcgan': there are autoencoder, cgan, "),
         (["gan", "--data", "digits"], "--out: Field required"),
         (["gan", "--data", "d", "--out", "r", "--preset", "huge"], "has no preset 'huge': there are smoke, cpu, gpu"),
         (["gan", "--data", "d", "--out", "r", "--images", "lots"], "'lots' can't be read: write it like 200k or 2M"),
