@@ -232,16 +232,16 @@ class Manifest(Part):
         return f"{self.name}@{self.version}"
 
     def inputs(
-        self, seed: int, indices: range, label: int | None = None, truncation: float = 1
+        self, seed: int, indices: range, label: int | None = None, truncation: float = 1, role: str = "generator"
     ) -> dict[str, NDArray[np.generic]]:
-        """What the generator eats for samples `indices` of `seed`, by ONNX input name.
+        """What the graph of a role eats for samples `indices` of `seed`, by ONNX input name.
 
         Latents float32 [n, size]; labels int64 [n]: `label` for all, or drawn from the seed when None. What users
         would send is made up from the seed: see `probe`.
         The exporter's golden samples, the evaluation and the service all come through here.
         """
         drawn: dict[str, NDArray[np.generic]] = {}
-        for tensor in self.graphs["generator"].inputs:
+        for tensor in self.graphs[role].inputs:
             if tensor.meaning == "latent":
                 if self.latent is None:
                     raise ContractError(f"{self.reference} has no latent to draw")

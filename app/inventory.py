@@ -75,7 +75,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     broken = 0
     for folder in folders:
         try:
-            manifest, *_ = model.prove(folder.resolve(), device, settings.max_batch)
+            manifest, _ = model.prove(folder.resolve(), device, settings.max_batch)
         except Exception as error:  # whatever it is, the service would refuse this model and serve the others
             broken += 1
             reason = str(error) if isinstance(error, ContractError) else repr(error)

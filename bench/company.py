@@ -44,7 +44,7 @@ def fairness(server: Server, reference: str, window: Window, first_seed: int) ->
     one, many = server.ask, Ask(f"/generate?seed={{seed}}&n={MANY}")
     [idle] = load.run(server.port, window, first_seed, Group(one, 1))
     beside, large = load.run(server.port, window, first_seed + 500_000, Group(one, 1), Group(many, 1))
-    seconds = server.json(f"/models/{reference}")["seconds_by_batch_size"]
+    seconds = server.json(f"/models/{reference}")["seconds_by_batch_size"]["generator"]
     cost = Cost({int(size): each for size, each in seconds.items()})
     return Fairness(idle, beside, large, 1000 * cost.seconds(cost.useful))
 

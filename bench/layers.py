@@ -54,9 +54,9 @@ def _serving(models: Path, name: str) -> Iterator[tuple[FastAPI, LiveModel]]:
     while any(entry.state == "loading" for entry in catalog.entries()):
         time.sleep(0.01)
     live: LiveModel = catalog.get(name)
-    assert live.batcher is not None
-    pixels = live.batcher.run(dict(live.manifest.inputs(0, range(1))), False)
-    live.batcher.run = lambda _inputs, _alone: pixels
+    assert live.queues is not None
+    pixels = live.queues["generator"].run(dict(live.manifest.inputs(0, range(1))), False)
+    live.queues["generator"].run = lambda _inputs, _alone: pixels
     try:
         yield app, live
     finally:
@@ -71,8 +71,8 @@ async def _layers(app: FastAPI, live: LiveModel) -> dict[str, float]:
     drawing = settle(asked, live, 42, "png")
     inputs = live.manifest.inputs(42, range(1))
     image = live.manifest.graphs["generator"].output("image").name
-    assert live.batcher is not None
-    outputs = live.batcher.run(inputs, False)
+    assert live.queues is not None
+    outputs = live.queues["generator"].run(inputs, False)
     finish = cast(Callable[[Any], bytes], answers.body(drawing, [None], image))
     picture = finish(outputs)
     said = headers.of_answer(asked, drawing, "POST", "")

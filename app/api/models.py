@@ -91,7 +91,7 @@ def _summary(request: Request, entry: Entry) -> dict[str, Any]:
 def _details(live: LiveModel) -> dict[str, Any]:
     """The manifest, less the golden pixels and what the summary says, and what the model is and costs here."""
     details = live.manifest.model_dump(mode="json", exclude={"golden", "name", "version", "title", "tasks", "classes"})
-    seconds = {str(size): round(seconds, 6) for size, seconds in live.cost.items()}
+    seconds = {role: {str(size): round(one, 6) for size, one in cost.items()} for role, cost in live.costs.items()}
     return details | {"digest": live.digest, "runtime": live.identity, "seconds_by_batch_size": seconds}
 
 

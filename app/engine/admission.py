@@ -1,5 +1,6 @@
-"""How much work waits for a model, in samples and in predicted seconds, and whom that lets in."""
+"""How much work waits for a graph, in samples of the usual size and in predicted seconds, and whom that lets in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ class Limits:
 
 
 class Admission:
-    """The door of one model. Its methods are called with the rotation's lock held, unless they say otherwise.
+    """The door of one graph. Its methods are called with the rotation's lock held, unless they say otherwise.
 
     Work is counted in predicted seconds of the slower stage, the device or the encoders: behind a fast device it is
     the encoders' queue that would grow without bound.
@@ -31,10 +32,10 @@ class Admission:
     def __init__(
         self, model: str, cost: Cost, rotation: Rotation[Any], health: Health, metrics: ModelMetrics, limits: Limits
     ) -> None:
-        self.waiting: dict[Lane, int] = {"interactive": 0, "bulk": 0}
-        """Samples that wait for a batch."""
-        self.unfinished = 0
-        """Samples of all open jobs: those that wait, those on the device, and those being encoded."""
+        self.waiting: dict[Lane, float] = {"interactive": 0, "bulk": 0}
+        """Work that waits for a batch."""
+        self.unfinished = 0.0
+        """Work of all open jobs: what waits, what is on the device, and what is being encoded."""
         self._encoding: float | None = None
         self._model = model
         self._cost = cost
@@ -43,9 +44,9 @@ class Admission:
         self._refused = metrics.refused
         self._limits = limits
 
-    def admit(self, samples: int, lane: Lane, jobs: int, left: float | None, piecewise: bool = False) -> None:
-        """Raises `Overloaded`, `NotReady` or `Draining` unless a job may queue: `samples` of it behind so many other
-        jobs of its lane, with `left` seconds to its deadline, encoded on one thread or `piecewise` on all.
+    def admit(self, work: float, lane: Lane, jobs: int, left: float | None, pieces: int = 1) -> None:
+        """Raises `Overloaded`, `NotReady` or `Draining` unless a job may queue: so much work behind so many other
+        jobs of its lane, with `left` seconds to its deadline, encoded in so many pieces side by side.
         """
         if self._rotation.draining:
             self._refused["draining"].inc()
@@ -57,7 +58,7 @@ class Admission:
             raise Overloaded(detail, self._rotation.seconds(lane))
         # While nothing waits no prediction refuses a job: if it is wrong, only the next job can put it right.
         if left is not None and self._rotation.seconds(lane):
-            needed = self._needed(samples, lane, jobs, self._limits.encoders if piecewise else 1)
+            needed = self._needed(work, lane, jobs, min(pieces, self._limits.encoders))
             if needed > left:
                 self._refused["deadline"].inc()
                 detail = f"{self._model} would take {needed:.3g} s; the deadline is in {left:.3g} s."
@@ -76,36 +77,46 @@ class Admission:
         ahead = self.waiting["interactive"] + (self.waiting["bulk"] if lane == "bulk" else 0)
         return max(self._cost.queued(ahead) / self._rotation.executors, self._encode_seconds(lane))
 
-    def encoded(self, samples: int, seconds: float) -> None:
+    def encoded(self, work: float, seconds: float) -> None:
         """Takes in how long one thread took to encode a job. Needs no lock: a lost update costs a little freshness."""
-        each = seconds / samples
+        each = seconds / work
         self._encoding = each if self._encoding is None else self._encoding + FRESH * (each - self._encoding)
 
-    def encodable(self, seconds: float) -> int:
-        """How many samples one thread encodes in that time, one at least. Needs no lock."""
-        return max(1, int(seconds / self._encoding)) if self._encoding else 1
+    def encodable(self, seconds: float) -> float:
+        """How much work one thread encodes in that time, a sample at least. Needs no lock."""
+        return max(1, seconds / self._encoding) if self._encoding else 1
 
-    def _needed(self, samples: int, lane: Lane, jobs: int, encoders: int) -> float:
-        """Predicted seconds until a job of that many samples, queued now behind so many others, would be done.
+    def _needed(self, work: float, lane: Lane, jobs: int, encoders: int) -> float:
+        """Predicted seconds until a job of that much work, queued now behind so many others, would be done.
 
-        Jobs of a lane take turns by sample: of each job ahead at most as many are computed before this one is done.
+        Jobs of a lane take turns by sample: of each job ahead at most as much is computed before this one is done.
         Models take turns: each of the others gets about as much time as this one, if it has that much work in this
         lane. All that is interactive goes before bulk, and what the device is at before all. Then the job is encoded,
         on so many threads, and its answer waits for the event loop, as its request did before anyone could see its
         deadline.
         """
         executors, encoding = self._rotation.executors, self._encoding or 0
-        alone = self._cost.seconds(self._cost.batch(samples, executors))
-        ahead = min(self.waiting[lane], samples * jobs) + (self.waiting["interactive"] if lane == "bulk" else 0)
-        shared = self._cost.queued(ahead + samples) / executors
+        alone = self._cost.seconds(self._cost.batch(work, executors))
+        ahead = min(self.waiting[lane], work * jobs) + (self.waiting["interactive"] if lane == "bulk" else 0)
+        shared = self._cost.queued(ahead + work) / executors
         own = max(alone, shared, self._encode_seconds(lane))
         others = self._rotation.seconds(lane, at_most=own) - min(own, self.seconds(lane))
         if lane == "bulk":
             others = max(others, self._rotation.seconds("interactive") - self.seconds("interactive"))
         others += self._rotation.running / executors
-        return own + others + samples * encoding / min(samples, encoders) + 2 * self._rotation.lag
+        return own + others + work * encoding / encoders + 2 * self._rotation.lag
 
     def _encode_seconds(self, lane: Lane) -> float:
         """Predicted seconds in which the encoders would work off what goes before a new job of that lane."""
         ahead = self.unfinished - (0 if lane == "bulk" else self.waiting["bulk"])
         return ahead * (self._encoding or 0) / self._limits.encoders
+
+
+def watch(metrics: ModelMetrics, doors: Sequence[Admission], health: Health) -> None:
+    """Has a model's gauges show what waits at the doors of its graphs, until they are told to show others."""
+    metrics.watch(
+        lambda: sum(sum(door.waiting.values()) for door in doors),
+        lambda: sum(door.waiting["bulk"] for door in doors),
+        lambda: sum(door.seconds() for door in doors),
+        lambda: health.reason is not None,
+    )

@@ -1,4 +1,4 @@
-"""The queue of one model, cut into batches: fair, in two lanes, and never waiting. Knows neither ONNX nor HTTP."""
+"""The queue of one graph, cut into batches: fair, in two lanes, and never waiting. Knows neither ONNX nor HTTP."""
 
 import math
 import time
@@ -35,11 +35,12 @@ Piece = tuple[Job[Any], int]
 
 
 class Batcher:
-    """The queue of one model.
+    """The queue of one graph of a model.
 
     An idle executor takes what waits, at once, up to the largest useful batch, and idle ones share; while executors
     are busy, the queue fills, so load makes the batches. Jobs are served round robin by sample: one of 256 does not
-    hold up one of 1. Interactive jobs go first, and bulk fills the rest of their batches.
+    hold up one of 1. Interactive jobs go first, and bulk fills the rest of their batches. The samples of a batch are of
+    one shape; jobs of another one keep their place.
     """
 
     def __init__(
@@ -52,9 +53,11 @@ class Batcher:
         health: Health,
         metrics: ModelMetrics,
         limits: Limits,
+        scale: Callable[[Arrays], float] = lambda _: 1.0,
     ) -> None:
         """`run` computes a batch on the executor's thread, told whether it has the device to itself; results
-        are made on `encode`, or there.
+        are made on `encode`, or there. `scale` says how many samples of the usual size one sample of a job costs, 1 at
+        least; sums of what it answers must be exact.
         """
         self.model = model
         self.run = run
@@ -69,11 +72,8 @@ class Batcher:
         self._since = 0.0
         self._bulk_since = 0.0
         """When bulk was served the last time, or stopped being empty."""
-        self._door = door = Admission(model, cost, rotation, health, metrics, limits)
-        waiting = door.waiting
-        metrics.watch(
-            lambda: sum(waiting.values()), lambda: waiting["bulk"], door.seconds, lambda: health.reason is not None
-        )
+        self._scale = scale
+        self.door = Admission(model, cost, rotation, health, metrics, limits)
         rotation.join(self)
 
     def submit(
@@ -94,29 +94,29 @@ class Batcher:
         if len(lengths) != 1 or 0 in lengths:
             raise ValueError(f"inputs must have the same number of samples, one or more, not {sorted(lengths)}")
         samples = lengths.pop()
-        job: Job[T] = Job(inputs, samples, deadline, finish, self._withdraw, lane)
+        job: Job[T] = Job(inputs, samples, deadline, finish, self._withdraw, lane, self._scale(inputs))
         queue = self._lanes[lane]
         with self._rotation.lock:
             left = None if deadline is None else deadline - job.submitted
-            self._door.admit(samples, lane, len(queue), left, job.piecewise)
+            self.door.admit(job.work, lane, len(queue), left, samples if job.piecewise else 1)
             if not any(self._lanes.values()):
                 self._since = job.submitted
             if lane == "bulk" and not queue:
                 self._bulk_since = job.submitted
             queue[job] = None
-            self._door.waiting[lane] += samples
-            self._door.unfinished += samples
+            self.door.waiting[lane] += job.work
+            self.door.unfinished += job.work
             self._rotation.enter(job, samples, partial(self.drop, job, "failed"))
-        job.add_done_callback(partial(self._leave, samples))
+        job.add_done_callback(partial(self._leave, job.work))
         return job
 
     def seconds(self, lane: Lane = "bulk") -> float:
         """Predicted seconds of the work in this queue that goes before a new job of that lane."""
-        return self._door.seconds(lane)
+        return self.door.seconds(lane)
 
     def due(self, now: float) -> float:
         """When the next batch may leave: `now` or earlier means at once, infinity that nothing waits. Lock held."""
-        waiting = sum(self._door.waiting.values())
+        waiting = sum(self.door.waiting.values())
         if not waiting:
             return math.inf
         if waiting >= self.cost.useful or self._rotation.draining:
@@ -134,19 +134,21 @@ class Batcher:
         So many `executors` are idle and share what waits; `alone` says that they are all, and no other job is open.
         """
         # Whoever waits for a batch to fill does not want it in pieces.
-        wanted = self.cost.batch(sum(self._door.waiting.values()), 1 if self._batch_wait else executors)
+        wanted: float = self.cost.batch(sum(self.door.waiting.values()), 1 if self._batch_wait else executors)
         riding: dict[Job[Any], int] = {}
         expired: list[tuple[Job[Any], int]] = []
         lanes: tuple[Lane, ...] = ("bulk", "interactive") if self._aged(now) else ("interactive", "bulk")
         for lane in lanes:
-            taken = self._board(lane, wanted - sum(riding.values()), now, riding, expired)
+            taken = self._board(lane, wanted, now, riding, expired)
+            wanted -= taken
             if lane == "bulk" and taken:
                 self._bulk_since = now
         size = sum(riding.values())
+        work = sum(count * job.scale for job, count in riding.items())
         parts = [(job, job.board(count, size)) for job, count in riding.items()]
-        release: Release = "full" if size >= self.cost.useful else "wait" if self._batch_wait else "idle"
+        release: Release = "full" if work >= self.cost.useful else "wait" if self._batch_wait else "idle"
         empty = not any(self._lanes.values())
-        return Batch(self, parts, size, self.cost.seconds(size), release, alone and empty, expired)
+        return Batch(self, parts, size, work, self.cost.seconds(work), release, alone and empty, expired)
 
     def drop(self, job: Job[Any], reason: Drop, error: Exception, *, lost: int = 0) -> None:
         """Ends a job with an error. `lost` counts its samples that are out of the queue already and go by this."""
@@ -183,16 +185,16 @@ class Batcher:
 
     def _tasks(self, pieces: list[Piece]) -> Iterator[list[Piece]]:
         """The pieces, as many at a time as fill a `TASK`, one at least."""
-        most = self._door.encodable(TASK)
+        most = self.door.encodable(TASK)
         task: list[Piece] = []
-        filled = 0
+        filled = 0.0
         for job, piece in pieces:
-            samples = 1 if job.piecewise else job.samples
-            if task and filled + samples > most:
+            work = job.scale if job.piecewise else job.work
+            if task and filled + work > most:
                 yield task
-                task, filled = [], 0
+                task, filled = [], 0.0
             task.append((job, piece))
-            filled += samples
+            filled += work
         if task:
             yield task
 
@@ -207,28 +209,37 @@ class Batcher:
         return now - self._bulk_since > max(AGE_SECONDS, AGE_BATCHES * self.cost.seconds(self.cost.useful))
 
     def _board(
-        self, lane: Lane, wanted: int, now: float, riding: dict[Job[Any], int], expired: list[tuple[Job[Any], int]]
-    ) -> int:
-        """Takes at most `wanted` samples out of a lane, notes whose they are, and returns how many. Lock held."""
+        self, lane: Lane, wanted: float, now: float, riding: dict[Job[Any], int], expired: list[tuple[Job[Any], int]]
+    ) -> float:
+        """Takes the samples of `wanted` work out of a lane, notes whose they are, and returns how much that was. Only
+        the last sample may exceed it. Lock held.
+        """
         queue = self._lanes[lane]
-        taken = 0
+        taken = 0.0
+        others: list[Job[Any]] = []
         while taken < wanted and queue:
             job, _ = queue.popitem(last=False)
             if job.deadline is not None and job.deadline <= now:
-                self._door.waiting[lane] -= job.waiting
+                self.door.waiting[lane] -= job.waiting * job.scale
                 expired.append((job, job.waiting))
                 continue
+            if riding and job.form != next(iter(riding)).form:
+                others.append(job)
+                continue
             riding[job] = riding.get(job, 0) + 1
-            taken += 1
+            taken += job.scale
             job.waiting -= 1
             if job.waiting:
                 queue[job] = None
-        self._door.waiting[lane] -= taken
+        for job in reversed(others):
+            queue[job] = None
+            queue.move_to_end(job, last=False)
+        self.door.waiting[lane] -= taken
         return taken
 
-    def _leave(self, samples: int, job: Future[Any]) -> None:
+    def _leave(self, work: float, job: Future[Any]) -> None:
         with self._rotation.lock:
-            self._door.unfinished -= samples
+            self.door.unfinished -= work
             self._rotation.leave(job)
             # Of a job that a piece failed of, samples may wait that nobody wants any more.
             ended = cast(Job[Any], job)
@@ -247,11 +258,11 @@ class Batcher:
         if job not in queue:
             return 0
         del queue[job]
-        self._door.waiting[job.lane] -= job.waiting
+        self.door.waiting[job.lane] -= job.waiting * job.scale
         return job.waiting
 
     def _observe(self, job: Job[Any], seconds: float) -> None:
-        self._door.encoded(job.samples, seconds)
+        self.door.encoded(job.work, seconds)
         self.metrics.queue.observe(job.timing.queue)
         self.metrics.infer.observe(job.timing.infer)
         self.metrics.encode.observe(job.timing.encode)
@@ -260,7 +271,8 @@ class Batcher:
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples for one run. `parts` are the jobs that ride in it, each with which of its samples do, `size` in all.
+    """Samples for one run. `parts` are the jobs that ride in it, each with which of its samples do, `size` in all,
+    which are so much `work`.
 
     It is predicted to take so many `seconds`. `alone` says that its job is the only open one.
     `expired` are jobs that left the queue past their deadline, with how many samples each; a batch may hold nothing
@@ -270,6 +282,7 @@ class Batch:
     batcher: Batcher
     parts: list[tuple[Job[Any], slice]]
     size: int
+    work: float
     seconds: float
     release: Release
     alone: bool

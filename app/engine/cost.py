@@ -1,8 +1,10 @@
 """What a batch of n samples costs in seconds: measured at warm-up, kept fresh by the batches that are served.
 
-Admission, deadlines and batch sizes are all decided by it. Knows neither devices nor queues.
+Admission, deadlines and batch sizes are all decided by it. Work is counted in samples of the usual size: a picture of
+twice the pixels is work of 2. Knows neither devices nor queues.
 """
 
+import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -61,37 +63,42 @@ class Cost:
         """How many samples the device computes for a batch of `samples`: more where it has fixed sizes."""
         return fit(samples, self._sizes) if self._fixed and samples else samples
 
-    def seconds(self, samples: int) -> float:
-        """Predicted seconds for one batch of `samples`, at most the largest size measured."""
-        return self._pace * self._seconds[samples]
+    def seconds(self, work: float) -> float:
+        """Predicted seconds for one batch of that much work; more than was measured takes proportionally longer."""
+        return self._pace * self._measured(work)
 
-    def queued(self, samples: int) -> float:
-        """Predicted seconds in which one executor works off `samples` samples in useful batches."""
-        batches, rest = divmod(samples, self.useful)
+    def queued(self, work: float) -> float:
+        """Predicted seconds in which one executor works off so much work in useful batches."""
+        batches, rest = divmod(work, self.useful)
         return batches * self.seconds(self.useful) + self.seconds(rest)
 
-    def batch(self, waiting: int, executors: int = 1) -> int:
-        """How many of `waiting` samples go into the next batch: as many as are useful, and no more than a fair share
+    def batch(self, waiting: float, executors: int = 1) -> int:
+        """How much of the work that waits goes into the next batch: as much as is useful, and no more than a fair share
         where several devices are idle: two halves on one GPU, side by side, take longer than the whole.
 
         Where sizes are fixed and two smaller batches cost less than one padded one, only the first of the two.
         """
         devices = -(-executors // self._streams)
-        samples = min(-(-waiting // devices), self.useful)
+        samples = min(math.ceil(waiting / devices), self.useful)
         if self.size(samples) == samples:
             return samples
         first = self._sizes[bisect_left(self._sizes, samples) - 1]
         apart = self.seconds(first) + self.seconds(samples - first)
         return first if apart < self.seconds(samples) else samples
 
-    def observe(self, samples: int, seconds: float) -> None:
+    def observe(self, work: float, seconds: float) -> None:
         """Takes in what a batch really cost. Called by several executors: a lost update costs a little freshness."""
-        ratio = seconds / self._seconds[samples]
+        ratio = seconds / self._measured(work)
         self._pace += FRESH * (min(max(ratio, self._pace / OUTLIER), self._pace * OUTLIER) - self._pace)
 
     def snapshot(self) -> dict[int, float]:
         """Seconds by batch size, as predicted now."""
         return {size: self.seconds(size) for size in self._sizes}
+
+    def _measured(self, work: float) -> float:
+        """Seconds for that much work at the warm-up's pace."""
+        whole, largest = math.ceil(work), self._sizes[-1]
+        return self._seconds[whole] if whole <= largest else self._seconds[largest] * work / largest
 
 
 class Ways:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.contract import ContractError, Graph, Tensor
+from app.contract import Graph, Tensor
 from app.engine import providers, session
 from app.engine.cost import fit
 from app.engine.job import Arrays
@@ -85,14 +85,12 @@ class Bound:
         self._options: Any = providers.UNCAPTURED
         self._names = [tensor.name for tensor in graph.outputs]
         # A batch is put together in one array of the host, so that each input is one copy.
-        self._staged = {one.name: np.zeros(_shape(graph, one, size), one.dtype) for one in graph.inputs}
-        self._inputs = {
-            one.name: providers.buffer(_shape(graph, one, size), one.dtype, device, gpu) for one in graph.inputs
-        }
+        self._staged = {one.name: np.zeros(_shape(one, size), one.dtype) for one in graph.inputs}
+        self._inputs = {one.name: providers.buffer(_shape(one, size), one.dtype, device, gpu) for one in graph.inputs}
         for name, value in self._inputs.items():
             self._binding.bind_ortvalue_input(name, value)
         for tensor in graph.outputs:
-            output = providers.buffer(_shape(graph, tensor, size), tensor.dtype, device, gpu)
+            output = providers.buffer(_shape(tensor, size), tensor.dtype, device, gpu)
             self._binding.bind_ortvalue_output(tensor.name, output)
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
@@ -125,8 +123,9 @@ class GpuSession:
     own. A smaller batch is padded.
 
     Sizes are fixed because a convolution on a GPU keeps the plan of its last shape only, and plans for milliseconds at
-    each change (onnxruntime#23006); a session for each keeps all plans. An executor has a lane to itself because the
-    runtime keeps cuDNN's state, and CUDA graphs, by thread.
+    each change (onnxruntime#23006); a session for each keeps all plans. Samples of an unusual shape, where the graph
+    takes such, go through one session more, which plans anew whenever the shape changes. An executor has a lane to
+    itself because the runtime keeps cuDNN's state, and CUDA graphs, by thread.
     """
 
     def __init__(self, data: bytes, graph: Graph, device: Device, max_batch: int) -> None:
@@ -144,6 +143,8 @@ class GpuSession:
         self._axes = {one.shape[0] for one in described.get_inputs() if isinstance(one.shape[0], str)}
         self._graphs = self._can_capture()
         self._bounds = [{size: self._bind(lane, size) for size in self.sizes} for lane in range(self.lanes)]
+        self._open = [one for one in graph.inputs if any(isinstance(side, str) for side in one.shape[1:])]
+        self._unbound = [self._load(lane, None, graphs=False) for lane in range(self.lanes)] if self._open else []
         self._mine = threading.local()
 
     def prepare(self, lane: int, inputs: Arrays) -> None:
@@ -153,6 +154,7 @@ class GpuSession:
         line in the log.
         """
         bounds = self._mine.bounds = self._bounds[lane]
+        self._mine.lane = lane
         size = fit(len(next(iter(inputs.values()))), self.sizes)
         bounds[size].run(inputs)
         if not self._graphs:
@@ -169,8 +171,15 @@ class GpuSession:
         """The outputs by name for a batch of at most the largest size, in the lane of the calling thread, which has
         one by `prepare`; as many rows as the inputs have.
         """
+        if any(inputs[one.name].shape[1:] != one.sample for one in self._open):
+            return self._run_unbound(self._unbound[self._mine.lane], inputs)
         bounds: dict[int, Bound] = self._mine.bounds
         return bounds[fit(len(next(iter(inputs.values()))), self.sizes)].run(inputs)
+
+    def _run_unbound(self, loaded: Any, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        names = [tensor.name for tensor in self._graph.outputs]
+        with CAPTURE.running():
+            return dict(zip(names, loaded.run(names, inputs, providers.UNCAPTURED), strict=True))
 
     def _can_capture(self) -> bool:
         """Whether CUDA graphs are wanted, and every node is where one can be captured."""
@@ -185,21 +194,18 @@ class GpuSession:
         loaded = self._load(lane, size, graphs=self._graphs)
         return Bound(loaded, self._graph, size, self._device, self._device.lanes[lane])
 
-    def _load(self, lane: int, size: int, *, graphs: bool) -> Any:
+    def _load(self, lane: int, size: int | None, *, graphs: bool) -> Any:
+        """A session of a lane, for batches of that size, or of any."""
         gpu = self._device.lanes[lane]
-        where = f"{self._device.kind}:{gpu} in batches of {size}"
+        where = f"{self._device.kind}:{gpu} in batches of {size or 'any size'}"
+        axes = self._axes if size else ()
         return session.load(
             self._graph,
-            lambda: providers.load_fixed(self._data, self._device, gpu, size, self._axes, graphs=graphs),
+            lambda: providers.load_fixed(self._data, self._device, gpu, size or 1, axes, graphs=graphs),
             where,
         )
 
 
-def _shape(graph: Graph, tensor: Tensor, size: int) -> list[int]:
-    """The shape of a batch of `size` samples, as the manifest says it."""
-    sample = [axis for axis in tensor.shape[1:] if isinstance(axis, int)]
-    if len(sample) < len(tensor.shape) - 1:
-        raise ContractError(
-            f"{graph.file}: the manifest leaves axes of {tensor.name} open; a GPU needs all but the first"
-        )
-    return [size, *sample]
+def _shape(tensor: Tensor, size: int) -> list[int]:
+    """The shape of a batch of `size` samples, of the usual shape where the manifest leaves axes open."""
+    return [size, *tensor.sample]

@@ -136,7 +136,7 @@ def run(batch: Batch) -> Callable[[], None]:
 def _deliver(batch: Batch, outputs: Arrays, seconds: float) -> None:
     # The curve is that of a device which is shared: one that isn't may be quicker.
     if not batch.alone:
-        batch.batcher.cost.observe(batch.size, seconds)
+        batch.batcher.cost.observe(batch.work, seconds)
     try:
         batch.deliver(outputs)
     except Exception as error:

@@ -65,11 +65,16 @@ class Job(Future[T]):
         finish: Finish[T],
         withdraw: Callable[["Job[T]"], None],
         lane: Lane = "interactive",
+        scale: float = 1,
     ) -> None:
         super().__init__()
         self.lane = lane
         self.inputs = inputs
         self.samples = samples
+        self.scale = scale
+        """The work that a sample is, in samples of the usual size."""
+        self.form = tuple(value.shape[1:] for value in inputs.values())
+        """The shape of a sample: only jobs of one form share a batch."""
         self.deadline = deadline
         self.timing = Timing()
         self.submitted = time.monotonic()
@@ -86,6 +91,11 @@ class Job(Future[T]):
         self._encoding = 0.0
         self._claimed = False
         self._marked = self.submitted
+
+    @property
+    def work(self) -> float:
+        """All of its samples, in samples of the usual size."""
+        return self.samples * self.scale
 
     @property
     def unmade(self) -> int:

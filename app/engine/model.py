@@ -1,19 +1,19 @@
-"""A model that takes jobs: its manifest, its queue while it is in memory, and what identifies its pictures."""
+"""A model that takes jobs: its manifest, its graphs' queues while it is in memory, and what identifies its pictures."""
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Condition
 from typing import Any, TypeVar
 
 from app import contract
-from app.contract import Manifest
+from app.contract import Graph, Manifest
 from app.engine import outputs, warmup
-from app.engine.admission import Limits
+from app.engine.admission import Limits, watch
 from app.engine.batching import Batch, Batcher
 from app.engine.cost import Cost
 from app.engine.cuda import GpuSession
@@ -43,8 +43,15 @@ class Host:
     threads: int = 1
 
 
+Queues = Mapping[str, Batcher]
+"""The queue of each graph of a model, by its role in the manifest."""
+
+GRAIN = 64
+"""Parts of a sample in which the work of an odd size is counted: a power of two, so that sums are exact."""
+
+
 class LiveModel:
-    """A model that takes jobs. While it is in memory they go into its queue; else they wait here until it comes.
+    """A model that takes jobs. While it is in memory they go into their graph's queue; else they wait here for it.
 
     `call` is told of each job that waits, by its deadline; it must not block.
     """
@@ -57,7 +64,7 @@ class LiveModel:
         self.device = host.device
         self.metrics = host.metrics.model(manifest.reference)
         self.health = Health(manifest.reference)
-        self.batcher: Batcher | None = None
+        self.queues: Queues | None = None
         self.weights = _weights(folder, manifest, host)
         """Bytes that its sessions take at least."""
         self.seconds: float | None = None
@@ -66,12 +73,12 @@ class LiveModel:
         """When the last job came, in `time.monotonic` seconds."""
         self._host = host
         self._call = call
-        self._cost: Cost | None = None
+        self._costs: Mapping[str, Cost] = {}
         self._idle = Condition()
         self._grown: list[int] = []
         self._open = 0
         self._leaving = False
-        self._waiting: dict[Job[Any], Deferred[Any]] = {}
+        self._waiting: dict[Job[Any], tuple[Deferred[Any], str]] = {}
         self._refusal: Callable[[], Problem] | None = None
 
     @property
@@ -86,9 +93,9 @@ class LiveModel:
         return contract.digest("".join(lines).encode())
 
     @property
-    def cost(self) -> dict[int, float]:
-        """Predicted seconds by batch size, as of now, or of when it was last in memory; empty if it never was."""
-        return self._cost.snapshot() if self._cost else {}
+    def costs(self) -> dict[str, dict[int, float]]:
+        """Predicted seconds by batch size of each graph, as of now, or of when it was last in memory."""
+        return {role: cost.snapshot() for role, cost in self._costs.items()}
 
     def lagged(self, seconds: float) -> None:
         """Takes in how long a job that had ended waited for whoever asked: admission counts with it."""
@@ -119,7 +126,7 @@ class LiveModel:
 
     @property
     def busy(self) -> bool:
-        """Whether jobs are in its queue, on the device, or being encoded."""
+        """Whether jobs are in its queues, on the device, or being encoded."""
         return self._open > 0
 
     @property
@@ -134,33 +141,35 @@ class LiveModel:
         deadline: float | None,
         finish: Finish[T],
         lane: Lane = "interactive",
+        graph: str = "generator",
     ) -> Job[T]:
-        """Queues a job for the generator, see `Batcher.submit`.
+        """Queues a job for the graph of that role, see `Batcher.submit`.
 
         Where the model isn't in memory, the job waits for it, ends with `NotReady` if it can't be loaded or hasn't come
         by the deadline, and may be refused, as by `Batcher.submit`, only then.
         """
         with self._idle:
-            batcher = None if self._leaving else self.batcher
-            if batcher is not None:
+            queues = None if self._leaving else self.queues
+            if queues is not None:
                 self._open += 1
                 self.used = time.monotonic()
             else:
-                deferred = self._defer(inputs, deadline, finish, lane)
-        if batcher is not None:
-            return self._enter(batcher, inputs, deadline, finish, lane)
+                deferred = self._defer(inputs, deadline, finish, lane, graph)
+        if queues is not None:
+            return self._enter(queues[graph], inputs, deadline, finish, lane)
         self._call(self, math.inf if deadline is None else deadline)
         return deferred
 
-    def arrive(self, batcher: Batcher) -> None:
-        """It is in memory: the jobs that waited go into its queue, and those that come do at once."""
+    def arrive(self, queues: Queues) -> None:
+        """It is in memory: the jobs that waited go into its queues, and those that come do at once."""
+        watch(self.metrics, [batcher.door for batcher in queues.values()], self.health)
         with self._idle:
-            self.batcher, self._cost = batcher, batcher.cost
+            self.queues, self._costs = queues, {role: batcher.cost for role, batcher in queues.items()}
             waiting, self._waiting = self._waiting, {}
             self._open += len(waiting)
             self.used = time.monotonic()
-        for deferred in waiting.values():
-            deferred.enter(lambda *job: self._enter(batcher, *job))
+        for deferred, graph in waiting.values():
+            deferred.enter(partial(self._enter, queues[graph]))
 
     def leave(self) -> None:
         """Takes the model out of memory. First waits until no job is open; those that come meanwhile wait for it to
@@ -169,9 +178,9 @@ class LiveModel:
         with self._idle:
             self._leaving = True
             self._idle.wait_for(lambda: not self._open)
-            batcher, self.batcher = self.batcher, None
+            queues, self.queues = self.queues, None
             self._leaving = False
-        if batcher is not None:
+        for batcher in queues.values() if queues else ():
             self._host.rotation.part(batcher)
 
     def refuse(self, refusal: Callable[[], Problem]) -> None:
@@ -179,31 +188,30 @@ class LiveModel:
         with self._idle:
             self._refusal = refusal
             waiting, self._waiting = self._waiting, {}
-        for deferred in waiting.values():
+        for deferred, _ in waiting.values():
             self._drop(deferred, "failed", refusal())
 
     def expire(self, now: float) -> float:
         """Ends the jobs that wait and whose deadline has passed; returns the next deadline, infinity without one."""
         with self._idle:
-            due = {job: math.inf if job.deadline is None else job.deadline for job in self._waiting.values()}
-            late = [job for job, deadline in due.items() if deadline <= now]
-            for job in late:
-                del self._waiting[job], due[job]
+            due = {job: math.inf if job.deadline is None else job.deadline for job in self._waiting}
+            late = [self._waiting.pop(job)[0] for job, deadline in due.items() if deadline <= now]
         for job in late:
+            del due[job]
             passed = f"{self.manifest.reference} was still loading when the deadline passed, after"
             # The first load's length is unknown before its end.
             retry = retry_after(self.seconds) if self.seconds else {}
             self._drop(job, "deadline", NotReady(f"{passed} {now - job.submitted:.3g} s.", headers=retry))
         return min(due.values(), default=math.inf)
 
-    def _defer(self, inputs: Arrays, deadline: float | None, finish: Finish[T], lane: Lane) -> Deferred[T]:
+    def _defer(self, inputs: Arrays, deadline: float | None, finish: Finish[T], lane: Lane, graph: str) -> Deferred[T]:
         if self._host.rotation.draining:
             self.metrics.refused["draining"].inc()
             raise Draining
         if self._refusal is not None:
             raise self._refusal()
         deferred = Deferred(inputs, len(next(iter(inputs.values()))), deadline, finish, self._withdraw, lane)
-        self._waiting[deferred] = deferred
+        self._waiting[deferred] = deferred, graph
         return deferred
 
     def _enter(self, batcher: Batcher, inputs: Arrays, deadline: float | None, finish: Finish[T], lane: Lane) -> Job[T]:
@@ -235,41 +243,71 @@ class LiveModel:
 
 def prove(
     folder: Path, device: Device, max_batch: int, threads: int = 1
-) -> tuple[Manifest, Session | GpuSession, Cost]:
-    """The model of a folder, which has shown on a device that it can be served; what its batches cost there.
+) -> tuple[Manifest, dict[str, tuple[Session | GpuSession, Cost]]]:
+    """The model of a folder, which has shown on a device that it can be served; its graphs by role, each with what its
+    batches cost there.
 
     Raises `ContractError`, which says what is wrong with the folder.
     """
     manifest = contract.check(folder)
-    return manifest, *_generator(folder, manifest, device, max_batch, threads, lambda _, errand: errand())
+    graphs = {
+        role: _session(folder, manifest, role, device, max_batch, threads, lambda _, errand: errand())
+        for role in manifest.graphs
+    }
+    return manifest, graphs
 
 
-def load(live: LiveModel, host: Host) -> Batcher:
-    """The queue of a model, once it is proven; `ContractError`, and nothing stays of it, if not.
+def load(live: LiveModel, host: Host) -> Queues:
+    """The queues of a model's graphs, once they are proven; `ContractError`, and nothing stays of them, if not.
 
     That is also where its folder does not hold any more what it held when the manifest was read.
     """
-    folder, manifest, on = live.folder, live.manifest, host.rotation.on
-    session, cost = _generator(folder, manifest, host.device, host.max_batch, host.threads, on)
-    reference = live.manifest.reference
-    run = outputs.checked(reference, session.run, live.manifest.graphs["generator"].outputs)
-    return Batcher(reference, run, cost, host.rotation, host.encode, live.health, live.metrics, host.limits)
+    reference, manifest = live.manifest.reference, live.manifest
+    proven = {
+        role: _session(live.folder, manifest, role, host.device, host.max_batch, host.threads, host.rotation.on)
+        for role in manifest.graphs
+    }
+
+    def queue(role: str) -> Batcher:
+        session, cost = proven[role]
+        graph = manifest.graphs[role]
+        run, scale = outputs.checked(reference, session.run, graph.outputs), _scale(graph)
+        return Batcher(reference, run, cost, host.rotation, host.encode, live.health, live.metrics, host.limits, scale)
+
+    return {role: queue(role) for role in proven}
 
 
-def _generator(
-    folder: Path, manifest: Manifest, device: Device, max_batch: int, threads: int, on: OnExecutor
+def _session(
+    folder: Path, manifest: Manifest, role: str, device: Device, max_batch: int, threads: int, on: OnExecutor
 ) -> tuple[Session | GpuSession, Cost]:
-    graph = manifest.graphs["generator"]
+    graph = manifest.graphs[role]
     data = contract.load(folder, manifest, graph.file)
     if device.gpus:
         lanes = GpuSession(data, graph, device, max_batch)
-        return lanes, warmup.warm_lanes(lanes, manifest, device, on)
+        return lanes, warmup.warm_lanes(lanes, manifest, role, device, on)
     session = Session(data, graph, max_batch, threads)
-    return session, warmup.warm(session, manifest, device)
+    return session, warmup.warm(session, manifest, role, device)
+
+
+def _scale(graph: Graph) -> Callable[[Arrays], float]:
+    """The work of one sample: how many times the values of the usual one it has.
+
+    A smaller one counts as one, too, since a device has a largest batch in samples.
+    """
+    open_ended = [tensor for tensor in graph.inputs if any(isinstance(side, str) for side in tensor.shape[1:])]
+    if not open_ended:
+        return lambda _: 1.0
+    usual = sum(math.prod(tensor.sample) for tensor in open_ended)
+
+    def scale(inputs: Arrays) -> float:
+        values = sum(math.prod(inputs[tensor.name].shape[1:]) for tensor in open_ended)
+        return max(1, round(values * GRAIN / usual) / GRAIN)
+
+    return scale
 
 
 def _weights(folder: Path, manifest: Manifest, host: Host) -> int:
-    """Bytes of the graph, once for each session that a device has it in; see `Session` and `GpuSession`."""
+    """Bytes of the graphs, once for each session that a device has them in; see `Session` and `GpuSession`."""
     lanes = len(host.device.lanes)
     sessions = lanes * len(sizes(host.max_batch)) if lanes else min(host.threads, 2)
-    return sessions * (folder / manifest.graphs["generator"].file).stat().st_size
+    return sessions * sum((folder / graph.file).stat().st_size for graph in manifest.graphs.values())

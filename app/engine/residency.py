@@ -127,7 +127,7 @@ class Residency:
         reference = coming.manifest.reference
         began, before = time.monotonic(), memory.resident()
         try:
-            batcher = model.load(coming, self._host)
+            queues = model.load(coming, self._host)
         except Exception as error:
             self._fail(coming, reason(reference, error))
             return False
@@ -138,7 +138,7 @@ class Residency:
         coming.metrics.bytes.set(coming.bytes)
         self._resident.append(coming)
         self._note(coming, "ready", None)
-        coming.arrive(batcher)
+        coming.arrive(queues)
         return True
 
     def _excess(self, coming: LiveModel) -> int:

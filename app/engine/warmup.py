@@ -34,16 +34,16 @@ SHARE = 0.001
 TOLERANCE = 1e-3
 
 
-def warm(session: Session, manifest: Manifest, device: Device) -> Cost:
-    """The cost curve of a session on the CPU whose pictures are right; `ContractError` with figures if they are not.
+def warm(session: Session, manifest: Manifest, role: str, device: Device) -> Cost:
+    """The cost curve of a graph on the CPU whose outputs are right; `ContractError` with figures if they are not.
 
     The golden samples are drawn alone, then in batches of every size. Alone, they must be the exporter's: exactly,
     where runtime and processor are, else as far as rounding allows. The service promises that no picture depends on
     the batch that it rode in. So a size that changes a picture is left out, with all larger ones; so are sizes that
     come up after `SECONDS`. What is left out is not used.
     """
-    samples = _samples(manifest, device)
-    every = np.arange(len(samples.pictures))
+    samples = _samples(manifest, role, device)
+    every = np.arange(samples.count)
     alone = _draw(session.run, samples.inputs, every, 1)[samples.output]
     samples.compare(alone, every, 1)
     sizes: list[int] = []
@@ -69,14 +69,14 @@ def warm(session: Session, manifest: Manifest, device: Device) -> Cost:
     return Cost(measured)
 
 
-def warm_lanes(session: GpuSession, manifest: Manifest, device: Device, on: OnExecutor) -> Cost:
-    """The cost curve of a session on GPUs whose pictures are right; `ContractError` with figures if they are not.
+def warm_lanes(session: GpuSession, manifest: Manifest, role: str, device: Device, on: OnExecutor) -> Cost:
+    """The cost curve of a graph on GPUs whose outputs are right; `ContractError` with figures if they are not.
 
     Every lane is readied, and draws the golden samples, in batches of every size, on the thread of its executor: `on`
     calls a function there. Between two sizes that thread may serve other models. Kernels differ by size, and with them
     the rounding: where runtime and processor are the exporter's, batches of 1 must be exact.
     """
-    samples = _samples(manifest, device)
+    samples = _samples(manifest, role, device)
     measured = dict.fromkeys(session.sizes, float("inf"))
 
     def prove(lane: int, size: int) -> float:
@@ -93,35 +93,43 @@ def warm_lanes(session: GpuSession, manifest: Manifest, device: Device, on: OnEx
 
 @dataclass(frozen=True)
 class Samples:
-    """The golden samples: inputs by name, and the values [g, …] that the output of that name should have.
+    """Inputs of a graph by name, of the golden seeds, and the values [g, …] that the output of that name should have.
 
-    They must come out exactly where `exact`, as far as rounding allows elsewhere, and in batches.
+    They must come out exactly where `exact`, as far as rounding allows elsewhere, and in batches. They are known of the
+    generator alone: of the other graphs only the promise is tried that a batch changes nothing.
     """
 
     inputs: Arrays
-    pictures: Values
+    golden: Values | None
     output: str
     exact: bool
 
+    @property
+    def count(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
     def rows(self, size: int) -> NDArray[np.intp]:
         """Whole batches only, and in them every sample at least once."""
-        return np.arange(-(-len(self.pictures) // size) * size) % len(self.pictures)
+        return np.arange(-(-self.count // size) * size) % self.count
 
     def batch(self, size: int) -> Arrays:
         """The inputs of one batch of that size."""
         return {name: value[self.rows(size)[:size]] for name, value in self.inputs.items()}
 
     def compare(self, images: NDArray[np.generic], rows: NDArray[np.intp], size: int) -> None:
-        """`ContractError` unless these are the pictures of those rows, drawn in batches of `size`."""
+        """`ContractError` if these are not the pictures of those rows, drawn in batches of `size`."""
+        if self.golden is None:
+            return
         how = "alone" if size == 1 else f"in batches of {size}"
-        _compare(images, self.pictures[rows], self.exact and size == 1, how)
+        _compare(images, self.golden[rows], self.exact and size == 1, how)
 
 
-def _samples(manifest: Manifest, device: Device) -> Samples:
-    drawn = [manifest.inputs(golden.seed, range(1), golden.label) for golden in manifest.golden]
+def _samples(manifest: Manifest, role: str, device: Device) -> Samples:
+    drawn = [manifest.inputs(golden.seed, range(1), golden.label, role=role) for golden in manifest.golden]
     inputs = {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}
     exact = manifest.exporter == Exporter(runtime=RUNTIME, processor=device.processor)
-    return Samples(inputs, _golden(manifest), manifest.graphs["generator"].outputs[0].name, exact)
+    golden = _golden(manifest) if role == "generator" else None
+    return Samples(inputs, golden, manifest.graphs[role].outputs[0].name, exact)
 
 
 def _golden(manifest: Manifest) -> Values:

@@ -16,7 +16,7 @@ def hold(
     """Makes the device of `toy@2` wait with each batch, after so many, until the second event, and then fail if told
     so; the first event tells that it has one.
     """
-    batcher = client.app.state.service.catalog.get("toy").batcher
+    batcher = client.app.state.service.catalog.get("toy").queues["generator"]
     run, batches, entered, go = batcher.run, itertools.count(), Event(), Event()
 
     def held(inputs: Any, alone: bool) -> Any:

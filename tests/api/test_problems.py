@@ -173,6 +173,6 @@ def test_an_unforeseen_failure_shows_no_trace(serve: Serve, monkeypatch: pytest.
 
 def test_a_failing_graph_is_named_and_its_reason_kept_to_the_log(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve()
-    monkeypatch.setattr(client.app.state.service.catalog.get("toy").batcher, "run", lambda _: 1 / 0)
+    monkeypatch.setattr(client.app.state.service.catalog.get("toy").queues["generator"], "run", lambda _: 1 / 0)
     document = problem(client.post("/generate?model=toy"), 500)
     assert document["detail"] == "toy@2 failed while it computed this request; the server's log has the reason."

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.engine.admission import Limits
+from app.engine.admission import Limits, watch
 from app.engine.batching import Batch, Batcher
 from app.engine.cost import Cost
 from app.engine.executor import Executors
@@ -35,7 +35,7 @@ class Gate:
         self._go = Semaphore(0)
 
     def run(self, inputs: Arrays, alone: bool = False) -> Arrays:
-        self.batches.append([float(x) for x in inputs["x"]])
+        self.batches.append([float(np.ravel(x)[0]) for x in inputs["x"]])
         self._entered.release()
         assert self._go.acquire(timeout=PATIENCE), "the test never let this batch go"
         if self.broken:
@@ -75,6 +75,7 @@ class Line:
         queue_seconds: float = 1000,
         batch_wait: float = 0,
         run: Callable[[Arrays, bool], Arrays] | None = None,
+        scale: Callable[[Arrays], float] = lambda _: 1.0,
     ) -> tuple[Batcher, Gate]:
         """A batcher whose batches cost `seconds` by size (up to four samples for 1 s unless told) and its gate."""
         gate = Gate()
@@ -85,7 +86,9 @@ class Line:
         limits = Limits(queue_seconds, batch_wait, ENCODERS)
         metrics = self.metrics.model(model)
         run = run or gate.run
-        made = Batcher(model, run, cost, self.rotation, self.encode, Health(model), metrics, limits)
+        health = Health(model)
+        made = Batcher(model, run, cost, self.rotation, self.encode, health, metrics, limits, scale)
+        watch(metrics, [made.door], health)
         return made, gate
 
     def count(self, name: str, **labels: str) -> float:

@@ -6,8 +6,8 @@ from threading import current_thread
 import numpy as np
 import pytest
 
-from app.engine.job import Arrays
-from app.errors import InferenceFailed, InvalidOutput
+from app.engine.job import Arrays, Job
+from app.errors import InferenceFailed, InvalidOutput, Overloaded
 from tests.engine.gate import PATIENCE, Line, result, send, x
 
 
@@ -218,3 +218,39 @@ def test_whoever_waits_for_a_batch_to_fill_gets_it_in_one_piece(wide_line: Line)
     gate.let()
     assert result(send(batcher, 0, 1, 2, 3)) == [0, 2, 4, 6]
     assert gate.batches == [[0, 1, 2, 3]]
+
+
+def test_samples_of_different_shapes_ride_apart_and_keep_their_turn(line: Line) -> None:
+    batcher, gate = line.batcher()
+
+    def submit(value: float, side: int) -> Job[list[float]]:
+        inputs = {"x": np.full((1, side), value)}
+        return batcher.submit(inputs, deadline=None, finish=lambda outputs: outputs["y"].ravel().tolist())
+
+    first = submit(0, 1)
+    gate.entered()
+    jobs = [submit(1, 2), submit(2, 3), submit(3, 2), submit(4, 3)]
+    gate.let(10)
+    assert result(first) == [0]
+    assert [result(job) for job in jobs] == [[2, 2], [4, 4, 4], [6, 6], [8, 8, 8]]
+    assert [len(batch) for batch in gate.batches] == [1, 2, 2]
+
+
+def test_a_large_sample_counts_for_as_many_small_ones(line: Line) -> None:
+    batcher, gate = line.batcher({1: 1, 4: 4}, queue_seconds=9, scale=lambda inputs: max(1, inputs["x"].shape[1] / 4))
+
+    def submit(side: int, samples: int) -> Job[None]:
+        return batcher.submit({"x": np.zeros((samples, side))}, deadline=None, finish=lambda outputs: None)
+
+    submit(4, 1)
+    gate.entered()
+    large = submit(32, 1)
+    assert batcher.seconds() == 8
+    assert line.count("ganymede_queue_samples") == 8
+    small = submit(4, 3)
+    with pytest.raises(Overloaded, match=r"11 s of work wait"):
+        submit(4, 1)
+    gate.let(10)
+    result(large)
+    result(small)
+    assert batcher.seconds() == 0

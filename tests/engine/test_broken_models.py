@@ -194,5 +194,5 @@ def test_a_model_whose_pictures_depend_on_the_batch_is_served_one_at_a_time(
     edit(folder, share_the_batch)
     toy.regild(folder)
     with serving(tmp_path) as catalog:
-        assert set(catalog.get("toy").cost) == {1}
+        assert set(catalog.get("toy").costs["generator"]) == {1}
     assert "toy@1 draws other pictures in batches of 2 than alone: not used." in caplog.text

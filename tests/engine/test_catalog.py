@@ -154,7 +154,7 @@ def test_a_live_model_says_what_it_is_and_where_it_runs(catalog: Catalog) -> Non
     assert " cpu " in one.identity
     assert len(one.digest) == 64
     assert one.digest != two.digest
-    assert set(one.cost) == {1, 2, 4, 8, 16, 32}
+    assert set(one.costs["generator"]) == {1, 2, 4, 8, 16, 32}
     assert one.folder.parts[-2:] == ("toy", "1")
 
 

@@ -48,7 +48,7 @@ def here(_: int, errand: Callable[[], Any]) -> Any:
 def loaded(folder: Path, device: Device) -> tuple[GpuSession, contract.Manifest]:
     manifest = contract.read(folder)
     session = GpuSession(contract.load(folder, manifest, "generator.onnx"), manifest.graphs["generator"], device, 8)
-    warmup.warm_lanes(session, manifest, device, here)
+    warmup.warm_lanes(session, manifest, "generator", device, here)
     return session, manifest
 
 

@@ -60,7 +60,7 @@ def test_small_pictures_share_a_task_and_large_ones_have_their_own(line: Line, m
 
     monkeypatch.setattr(line.encode, "submit", counted)
     for seconds, expected in ((0.0001, [5, 3]), (0.01, [1] * 8)):
-        monkeypatch.setattr(batcher._door, "_encoding", seconds)
+        monkeypatch.setattr(batcher.door, "_encoding", seconds)
         result(submit(batcher, *range(8)))
         assert tasks == expected
         tasks.clear()

@@ -18,7 +18,7 @@ import pytest
 
 from app.contract import Tensor
 from app.engine import batching, executor, health, job, outputs
-from app.engine.admission import Limits
+from app.engine.admission import Limits, watch
 from app.engine.batching import Batch, Batcher
 from app.engine.cost import Cost
 from app.engine.health import Health
@@ -49,7 +49,7 @@ ANSWERS = (
     Overloaded,
 )
 FAULTS = ("raises", "short", "infinite", "shapeless")
-DECLARED = [Tensor(name="y", meaning="image", dtype="float32", shape=("n",))]
+DECLARED = [Tensor(name="y", meaning="image", dtype="float32", shape=("n", "w"))]
 
 
 class Clock:
@@ -83,10 +83,15 @@ def computed(values: Arrays, model: int, fault: str | None = None) -> Arrays:
     if fault == "short":
         y = y[1:]
     elif fault == "infinite":
-        y = np.where(np.arange(len(y)) == len(y) - 1, np.float32("nan"), y)
+        y = np.where(np.arange(len(y))[:, None] == len(y) - 1, np.float32("nan"), y)
     elif fault == "shapeless":
-        y = y[:, None]
+        y = y[:, :, None]
     return {"y": y}
+
+
+def area(inputs: Arrays) -> float:
+    """The work of one sample: a quarter for each of its values, one at least."""
+    return max(1, inputs["x"].shape[1] / 4)
 
 
 class Case:
@@ -118,7 +123,10 @@ class Case:
         cost = Cost({size: seconds * pace for size, seconds in curve.items()}, fixed=draw.random() < 0.3)
         limits = Limits(draw.choice((5.0, 1000.0)), draw.choice((0, 0, 0, 0.05)), 2)
         run = outputs.checked(model, lambda inputs, _: computed(inputs, number, self.fault), DECLARED)
-        return Batcher(model, run, cost, self.rotation, self.encode, Health(model), self.metrics[number], limits)
+        health, metrics = Health(model), self.metrics[number]
+        made = Batcher(model, run, cost, self.rotation, self.encode, health, metrics, limits, area)
+        watch(metrics, [made.door], health)
+        return made
 
     def play(self) -> Counter[str]:
         steps = (self.submit, self.submit, self.take, self.take, self.end, self.end, self.later, self.cancel)
@@ -136,6 +144,7 @@ class Case:
         number = draw.randrange(len(self.batchers))
         count = draw.choice((1, 1, 1, 2, 3, 9))
         x = np.arange(self.samples, self.samples + count, dtype=np.float32)
+        x = np.repeat(x[:, None], draw.choice((4, 4, 4, 1, 40)), axis=1)
         deadline = self.clock.now + draw.choice((0.01, 1, 20)) if draw.random() < 0.3 else None
         lane = draw.choice(("interactive", "interactive", "bulk"))
         try:

@@ -101,10 +101,10 @@ def test_at_first_use_nothing_is_in_memory_and_the_service_is_ready(three: Path)
     with serving(three, load="first-use") as catalog:
         assert catalog.ready
         assert states(catalog) == {"ant@1": "unloaded", "bee@1": "unloaded", "cow@1": "unloaded"}
-        assert catalog.get("bee").cost == {}
+        assert catalog.get("bee").costs == {}
         assert draw(catalog.get("bee")).shape == (1, 16, 16, 3)
         assert states(catalog) == {"ant@1": "unloaded", "bee@1": "ready", "cow@1": "unloaded"}
-        assert set(catalog.get("bee").cost) == {1, 2, 4, 8, 16, 32}
+        assert set(catalog.get("bee").costs["generator"]) == {1, 2, 4, 8, 16, 32}
 
 
 def test_pictures_are_the_same_however_their_model_came(three: Path) -> None:
@@ -295,9 +295,10 @@ def test_a_model_with_open_jobs_stays_until_they_are_done(three: Path, monkeypat
     with serving(three, load="first-use", memory_mb=size(three)) as catalog:
         ant = catalog.get("ant")
         draw(ant)
-        assert ant.batcher is not None
-        go, run = threading.Event(), ant.batcher.run
-        monkeypatch.setattr(ant.batcher, "run", lambda *batch: (go.wait(PATIENCE), run(*batch))[1])
+        assert ant.queues is not None
+        batcher = ant.queues["generator"]
+        go, run = threading.Event(), batcher.run
+        monkeypatch.setattr(batcher, "run", lambda *batch: (go.wait(PATIENCE), run(*batch))[1])
         open_job = send(ant, 3)
         waits = send(catalog.get("bee"))
         # The one that is to leave takes no more jobs, else it would never be idle; this one is served when it's back.
@@ -316,7 +317,7 @@ def test_a_model_that_has_left_leaves_nothing_behind(three: Path) -> None:
         ant = catalog.get("ant")
         draw(ant)
         # What holds its sessions.
-        run = weakref.ref(ant.batcher.run)  # type: ignore[union-attr]
+        run = weakref.ref(ant.queues["generator"].run)  # type: ignore[index]
         assert run() is not None
         gc.disable()
         try:

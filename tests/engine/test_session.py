@@ -29,12 +29,12 @@ def test_sizes_are_powers_of_two_up_to_the_largest(largest: int, sizes: list[int
 def test_the_warm_up_of_a_slow_model_on_a_cpu_stops_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warmup, "SECONDS", 0)
     made, manifest = loaded(tmp_path, 32)
-    assert set(warmup.warm(made, manifest, CPU).snapshot()) == {1}
+    assert set(warmup.warm(made, manifest, "generator", CPU).snapshot()) == {1}
 
 
 def test_several_threads_draw_what_one_draws(tmp_path: Path) -> None:
     made, manifest = loaded(tmp_path, 8, threads=2)
-    warmup.warm(made, manifest, CPU)
+    warmup.warm(made, manifest, "generator", CPU)
     assert made.wide
     one = manifest.inputs(7, range(1))
     # Enough of them that both ways are taken.
@@ -50,6 +50,6 @@ def test_threads_that_draw_another_picture_are_given_up(tmp_path: Path, caplog: 
             return [255 - value for value in made._session.run(names, inputs)]
 
     made._wide = Other()
-    warmup.warm(made, manifest, CPU)
+    warmup.warm(made, manifest, "generator", CPU)
     assert not made.wide
     assert "draws other pictures on several threads than on one" in caplog.text

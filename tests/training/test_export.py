@@ -48,7 +48,7 @@ def test_the_folder_is_complete_and_checked(folder: Path) -> None:
 def test_every_recipe_exports_what_the_service_proves(name: str, tmp_path: Path) -> None:
     run = runs.train(name, tmp_path / "run", images=64)
     folder = export.export(run, tmp_path / "models", name=name, licence=LICENCE, half=True)
-    manifest, _, _ = model.prove(folder, providers.device("cpu"), max_batch=4)
+    manifest, _ = model.prove(folder, providers.device("cpu"), max_batch=4)
     assert manifest.tasks == recipes.find(name).tasks
     for graph in manifest.graphs.values():
         data = (folder / graph.file).read_bytes()
