@@ -21,6 +21,7 @@ from training.data import DataError, Examples, Sampler
 from training.data.pictures import Labels
 from training.nets.blocks import finite_
 from training.recipes import Batch, Networks, Phase, Recipe, Source
+from training.settings import Precision
 
 
 class Run:
@@ -174,6 +175,13 @@ def source_of(recipe: Recipe, examples: Examples) -> Source:
     return Source(facts.size, facts.channels, facts.classes if recipe.conditional else ())
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """bfloat16 for the networks' arithmetic, or none; logits and losses are fp32 by the networks' own casts."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    half = halves(device) if precision == "auto" else precision == "bf16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=half)
+
+
+def halves(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 by itself. A processor that does not takes 8 times as long as in fp32."""
+    # Named as private in torch 2.13, which is pinned; nothing public tells.
+    return device.type != "cpu" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()

@@ -25,6 +25,7 @@ def _power_of_two(value: int) -> int:
     return value
 
 
+Precision = Literal["auto", "bf16", "fp32"]
 PowerOfTwo = Annotated[int, AfterValidator(_power_of_two)]
 # A flag's value comes as text, which no literal number equals.
 Channels = Annotated[Literal[1, 3], BeforeValidator(lambda value: int(value) if value in ("1", "3") else value)]
@@ -54,7 +55,9 @@ class RunSettings(BaseModel):
     average: Count = Field(50_000, gt=0, description="half-life of the weights' moving average, in pictures")
     seed: int = Field(0, ge=0, description="seed of everything random")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes CUDA where there is a GPU")
-    precision: Literal["bf16", "fp32"] = Field("bf16", description="of the networks; losses are always fp32")
+    precision: Precision = Field(
+        "auto", description="of the networks, losses are always fp32; auto takes bf16 where the processor has it"
+    )
     threads: int | None = Field(None, gt=0, description="CPU threads; default: all that torch finds")
     status_every: Count = Field(10_000, gt=0, description="pictures between two status lines")
     sheet_every: Count = Field(50_000, gt=0, description="pictures between two sample sheets and measurements")

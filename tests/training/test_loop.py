@@ -17,6 +17,7 @@ from training import average, checkpoint, journal, loop
 from training.checkpoint import BEST, LAST, CheckpointError
 from training.config import ConfigError
 from training.data import DataError
+from training.run import autocast
 
 STATES = ("networks", "averages", "optimisers", "progress")
 
@@ -236,3 +237,18 @@ def test_more_pictures_in_a_batch_than_there_are_is_an_error_before_the_first_st
     with pytest.raises(DataError, match="fewer than a batch of 5000"):
         runs.train("gan", tmp_path / "run", batch=5000)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("amx", "avx"), [(True, False), (False, True), (False, False)])
+def test_half_precision_is_chosen_only_where_the_processor_has_it(
+    monkeypatch: pytest.MonkeyPatch, amx: bool, avx: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)
+    weights = torch.ones(2, 2)
+    dtypes = {}
+    for precision in ("auto", "bf16", "fp32"):
+        with autocast(torch.device("cpu"), precision):
+            dtypes[precision] = (weights @ weights).dtype
+    assert dtypes["auto"] == (torch.bfloat16 if amx or avx else torch.float32)
+    assert (dtypes["bf16"], dtypes["fp32"]) == (torch.bfloat16, torch.float32)
