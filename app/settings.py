@@ -68,6 +68,12 @@ class Settings(BaseSettings):
         default=0, ge=0, le=1000, description="milliseconds that an idle device waits for a batch to fill"
     )
     max_samples: int = Field(default=64, ge=1, le=4096, description="largest n of one request")
+    max_upload_mb: float = Field(default=20, gt=0, le=2048, description="largest file that a request may bring, in MB")
+    max_pixels: int = Field(
+        default=25_000_000,
+        ge=1024,
+        description="most pixels of a picture that a request brings, all its frames together",
+    )
     queue_seconds: float = Field(
         default=10,
         gt=0,

@@ -66,7 +66,7 @@ def _serving(models: Path, name: str) -> Iterator[tuple[FastAPI, LiveModel]]:
 async def _layers(app: FastAPI, live: LiveModel) -> dict[str, float]:
     """Microseconds by layer."""
     here = app.state.service
-    limits = schemas.limited(here.settings)
+    limits = schemas.limited(schemas.GenerateParameters, here.settings)
     asked = limits.model_validate({"seed": 42})
     drawing = settle(asked, live, 42, "png")
     inputs = live.manifest.inputs(42, range(1))

@@ -1,9 +1,9 @@
 """What every endpoint needs: a route, the service behind the app, and the parameters of a request."""
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.schemas import expectation, properties
+from app.api.schemas import Asked, expectation, properties
 from app.engine.catalog import Catalog
 from app.errors import InvalidParameter
 from app.metrics import Metrics
@@ -21,8 +21,6 @@ from app.settings import Settings
 
 MAX_BODY = 16 * 1024
 """Bytes of a body of parameters."""
-
-Parameters = TypeVar("Parameters", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -51,17 +49,24 @@ class DirectRoute(APIRoute):
         return self.endpoint
 
 
-async def parameters(request: Request, model: type[Parameters]) -> Parameters:
-    """The query and, of a POST, the JSON body, checked as one `model`.
+async def parameters(request: Request, model: type[Asked]) -> Asked:
+    """The query and, of a POST, the JSON body, checked as one `model`; see `checked`.
 
-    Raises `InvalidParameter` naming each bad field with its range, a field given twice and an unknown one; 415 for a
-    body that isn't JSON by its content type, 413 for one that is too large.
+    Raises 415 for a body that isn't JSON by its content type, 413 for one that is too large.
+    """
+    body = await _body(request) if request.method == "POST" else {}
+    return checked(request, body.items(), model)
+
+
+def checked(request: Request, body: Iterable[tuple[str, Any]], model: type[Asked]) -> Asked:
+    """The fields of the query and of a body, checked as one `model`.
+
+    Raises `InvalidParameter` naming each bad field with its range, a field given twice and an unknown one.
     """
     given: dict[str, Any] = {}
     flaws = []
-    body = await _body(request) if request.method == "POST" else {}
     query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    for field, value in [*query, *body.items()]:
+    for field, value in [*query, *body]:
         if field in given:
             flaws.append({"field": field, "message": "is given more than once, in the query or in query and body"})
         given[field] = value

@@ -3,19 +3,18 @@
 import secrets
 import time
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 from fastapi import APIRouter
 from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api import answers, caching, headers, openapi, streaming
 from app.api.deps import DirectRoute, Service, parameters, service
 from app.api.drawing import Drawing, settle
-from app.api.jobs import hung_up, outcome
+from app.api.jobs import carried_out, submitted
 from app.api.negotiation import preferred
 from app.api.schemas import Format, GenerateParameters, Samples, limited
 from app.api.streaming import Feed, framing
@@ -43,7 +42,7 @@ UNCHANGED: openapi.Responses = {304: {"description": "The client's copy, named b
 
 def router(settings: Settings) -> APIRouter:
     """The routes of `/generate`, with the limits of these settings."""
-    limits = limited(settings)
+    limits = limited(GenerateParameters, settings)
     routes = APIRouter(tags=["generate"], route_class=DirectRoute)
 
     @routes.post(
@@ -105,22 +104,18 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     labels = _labels(drawing, inputs)
     image = live.manifest.graphs["generator"].output("image").name
     deadline = started + (asked.timeout or here.settings.request_timeout)
-    if hung_up(request.receive):
-        live.abandoned(drawing.n)
-        raise ClientDisconnect
-    submit = partial(live.submit, inputs, deadline=deadline, lane=asked.priority)
     if name := drawing.class_of(labels):
         fields["X-Class"] = headers.ascii_text(name)
     if drawing.streamed:
         feed = Feed(framing(drawing, prefix))
-        return await feed.answer(submit(finish=feed.work(drawing, labels, image)), request, fields)
-    job = submit(finish=answers.body(drawing, labels, image))
-    content = await outcome(job, request, live.lagged)
-    if hung_up(request.receive):
-        live.abandoned(drawing.n)
-        raise ClientDisconnect
-    fields["Server-Timing"] = headers.server_timing(job.timing, time.monotonic() - started)
-    return Response(content, headers=fields, media_type=media_type)
+        job = submitted(
+            request, live, inputs, feed.work(drawing, labels, image), deadline=deadline, lane=asked.priority
+        )
+        return await feed.answer(job, request, fields)
+    finish = answers.body(drawing, labels, image)
+    done = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority)
+    fields["Server-Timing"] = headers.server_timing(done.timing, time.monotonic() - started)
+    return Response(done.result(), headers=fields, media_type=media_type)
 
 
 def _negotiated(request: Request) -> Format:

@@ -1,4 +1,4 @@
-"""Waiting for the engine while listening to the client: whoever hangs up takes the work along."""
+"""Work for the engine on behalf of a client who is listened to meanwhile: whoever hangs up takes the work along."""
 
 import asyncio
 import time
@@ -9,10 +9,55 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from app.engine.job import Arrays, Finish, Job
+from app.engine.model import LiveModel
+from app.metrics import Lane
+
 Result = TypeVar("Result")
 
 SOON = 0.005
 """Seconds before it listens for a hang-up. A small picture is done by then, and listening costs a task."""
+
+
+async def carried_out(
+    request: Request,
+    live: LiveModel,
+    inputs: Arrays,
+    finish: Finish[Result],
+    *,
+    deadline: float,
+    lane: Lane,
+    graph: str = "generator",
+) -> Job[Result]:
+    """The job of `submitted` once it is done; raises what ends it before, and `ClientDisconnect` as that does."""
+    job = submitted(request, live, inputs, finish, deadline=deadline, lane=lane, graph=graph)
+    await outcome(job, request, live.lagged)
+    _require_client(request, live, job.samples)
+    return job
+
+
+def submitted(
+    request: Request,
+    live: LiveModel,
+    inputs: Arrays,
+    finish: Finish[Result],
+    *,
+    deadline: float,
+    lane: Lane,
+    graph: str = "generator",
+) -> Job[Result]:
+    """A job for the graph of that role, see `LiveModel.submit`.
+
+    Raises `ClientDisconnect`, and counts the samples as cancelled, where the client is gone already.
+    """
+    _require_client(request, live, len(next(iter(inputs.values()))))
+    return live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
+
+
+def _require_client(request: Request, live: LiveModel, samples: int) -> None:
+    if hung_up(request.receive):
+        live.abandoned(samples)
+        raise ClientDisconnect
 
 
 async def outcome(job: "Future[Result]", request: Request, lagged: Callable[[float], None]) -> Result:

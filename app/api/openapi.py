@@ -34,6 +34,14 @@ def problems(*statuses: int) -> Responses:
     }
 
 
+def fields(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of each field of `model`, without its example, which a form's schema has no place for."""
+    return {
+        name: {key: value for key, value in schema.items() if key != "examples"}
+        for name, schema in properties(model).items()
+    }
+
+
 def query(model: type[BaseModel]) -> dict[str, Any]:
     """The fields of `model` as parameters of the query."""
     fields = []

@@ -5,7 +5,7 @@ One model checks a query and a body alike, writes the OpenAPI page and words the
 
 from collections.abc import Mapping
 from copy import copy
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Le
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
@@ -18,9 +18,11 @@ from app.settings import Settings
 
 Format = Literal["png", "jpeg", "webp", "json", "zip", "npy", "ndjson", "multipart"]
 
+Asked = TypeVar("Asked", bound="Parameters")
 
-class GenerateParameters(BaseModel):
-    """What may be asked of `/generate`. Unknown names are errors: a misspelt `sede` must not draw a random picture."""
+
+class Parameters(BaseModel):
+    """What may be asked of every verb. Unknown names are errors: a misspelt `sede` must not draw a random picture."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
@@ -28,6 +30,27 @@ class GenerateParameters(BaseModel):
         str | None,
         Field(description="name, or name@version for an address that never changes", examples=["cifar10@1"]),
     ] = None
+    timeout: Annotated[
+        float | None,
+        Field(gt=0, description="seconds after which the answer is of no more use; queued work is dropped"),
+    ] = None
+    priority: Annotated[
+        Lane,
+        Field(description="bulk yields to interactive: it takes what that leaves free", examples=["interactive"]),
+    ] = "interactive"
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean(cls, value: object) -> object:
+        # pydantic would take JSON's `true` for 1.
+        if isinstance(value, bool):
+            raise ValueError("no parameter is a boolean")  # noqa: TRY004 (pydantic turns ValueError into its own)
+        return value
+
+
+class GenerateParameters(Parameters):
+    """What may be asked of `/generate`."""
+
     class_: Annotated[
         str | None,
         Field(alias="class", description="class by name or index; drawn from the seed if not given", examples=["dog"]),
@@ -55,38 +78,19 @@ class GenerateParameters(BaseModel):
     grid: Annotated[
         int | None, Field(ge=1, description="columns of the sheet that n > 1 pictures are laid in; near-square if not")
     ] = None
-    timeout: Annotated[
-        float | None,
-        Field(gt=0, description="seconds after which the answer is of no more use; queued work is dropped"),
-    ] = None
-    priority: Annotated[
-        Lane,
-        Field(description="bulk yields to interactive: it takes what that leaves free", examples=["interactive"]),
-    ] = "interactive"
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_boolean(cls, value: object) -> object:
-        # pydantic would take JSON's `true` for 1.
-        if isinstance(value, bool):
-            raise ValueError("no parameter is a boolean")  # noqa: TRY004 (pydantic turns ValueError into its own)
-        return value
 
 
-def limited(settings: Settings) -> type[GenerateParameters]:
-    """`GenerateParameters` with this server's own upper limits, in checks, errors and documentation at once."""
+def limited(parameters: type[Asked], settings: Settings) -> type[Asked]:
+    """The parameters of a verb with this server's own upper limits, in checks, errors and documentation at once."""
+    limits = {"n": settings.max_samples, "grid": settings.max_samples, "timeout": settings.request_timeout}
 
     def at_most(name: str, limit: float) -> Any:
-        field = copy(GenerateParameters.model_fields[name])
+        field = copy(parameters.model_fields[name])
         field.metadata = [*field.metadata, Le(limit)]
         return field.annotation, field
 
-    limits = {
-        "n": at_most("n", settings.max_samples),
-        "grid": at_most("grid", settings.max_samples),
-        "timeout": at_most("timeout", settings.request_timeout),
-    }
-    return create_model("GenerateParameters", __base__=GenerateParameters, **limits)
+    fields = {name: at_most(name, limit) for name, limit in limits.items() if name in parameters.model_fields}
+    return create_model(parameters.__name__, __base__=parameters, **fields)
 
 
 def properties(model: type[BaseModel]) -> dict[str, dict[str, Any]]:

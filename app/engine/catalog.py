@@ -136,15 +136,15 @@ class Catalog:
     def get(self, reference: str | None = None, class_name: str | None = None, task: Task = "generate") -> LiveModel:
         """The model that a request means: `name@version`, or `name` for its newest version that takes jobs.
 
-        None means the default model, or else the first by name that has the task and the class. Raises `UnknownModel`,
-        `UnknownClass`, `InvalidParameter` if the model lacks the task, `NotReady` or `Draining`.
+        None means the default model, if it has the task, or else the first by name that has it and the class. Raises
+        `UnknownModel`, `UnknownClass`, `InvalidParameter` if the model lacks the task, `NotReady` or `Draining`.
         """
         if self._closing:
             raise Draining
-        reference = reference if reference is not None else self._settings.default_model
-        if reference is None:
+        default = self._settings.default_model
+        if reference is None and (default is None or task not in self._named(default).manifest.tasks):
             return self._first(class_name, task)
-        found = self._named(reference)
+        found = self._named(reference or default or "")
         if task not in found.manifest.tasks:
             can = f"{found.manifest.reference} can {', '.join(found.manifest.tasks)}, not {task}"
             raise InvalidParameter([{"field": "model", "message": can}])
@@ -182,16 +182,22 @@ class Catalog:
             raise NotReady(f"{newest.reference} is still loading.")
         raise NotReady(f"{newest.reference} failed to load: {newest.reason}")
 
-    def _first(self, class_name: str | None, task: Task) -> LiveModel:
-        # Before all are loaded, the first by name would be another model at another moment.
+    def able(self, task: Task) -> list[LiveModel]:
+        """The models that have a task, one at least, by name, the newest version first; raises `NotReady`, also while
+        some are loading: before all are, the first one would be another at another moment.
+        """
         if any(entry.pending for entry in self.entries()):
             raise NotReady(f"The models are not ready: {self.reason}.")
         able = [entry.model for entry in self.entries() if entry.model and task in entry.model.manifest.tasks]
+        if not able:
+            raise NotReady(f"No model that can {task} is ready.")
+        return able
+
+    def _first(self, class_name: str | None, task: Task) -> LiveModel:
+        able = self.able(task)
         for candidate in able:
             if class_name is None or class_name in candidate.manifest.classes:
                 return candidate
-        if not able:
-            raise NotReady(f"No model that can {task} is ready.")
         raise UnknownClass(class_name or "", sorted({name for one in able for name in one.manifest.classes}))
 
     def _load(self) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from app.media import png
-from app.media.provenance import Recipe
+from app.media.provenance import Provenance
 
 Pixels = NDArray[np.uint8]
 Format = Literal["png", "jpeg", "webp"]
@@ -37,11 +37,11 @@ LIBRARIES = {
     "pillow": PIL.__version__,
     **{name: features.version(name) for name in CODECS},
 }
-ENCODER = "3 " + " ".join(f"{name}/{version}" for name, version in LIBRARIES.items())
+ENCODER = "4 " + " ".join(f"{name}/{version}" for name, version in LIBRARIES.items())
 """What the bytes depend on besides pixels and recipe. The first number counts changes of options and metadata."""
 
 
-def encode(pixels: Pixels, file_format: Format, recipe: Recipe) -> bytes:
+def encode(pixels: Pixels, file_format: Format, recipe: Provenance) -> bytes:
     """One picture, uint8 [h, w, c] with 1, 3 or 4 channels, as a file that carries its recipe.
 
     JPEG has no transparency: RGBA is laid on white. Raises `ValueError` for any other number of channels.
@@ -76,7 +76,7 @@ def square(n: int) -> int:
     return math.ceil(math.sqrt(n))
 
 
-def _texts(recipe: Recipe) -> dict[str, bytes]:
+def _texts(recipe: Provenance) -> dict[str, bytes]:
     """PNG's texts: XMP for programs, and the recipe as plain JSON for whoever looks inside."""
     return {
         "Software": recipe.software.encode(),

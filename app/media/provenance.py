@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 SOFTWARE = f"Ganymede {version('ganymede')}"
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -36,8 +36,8 @@ class RecipeError(ValueError):
     """A file that no recipe can be read from; the message says whether it is no picture or carries none."""
 
 
-class Recipe(BaseModel):
-    """What it takes to draw a picture again, or a sheet of `n` pictures in `columns`.
+class Provenance(BaseModel):
+    """Which model made something, and with what: the base of what stands in a file that the service made.
 
     `digest` is the SHA-256 of the model, so that a recipe can't silently be followed with other weights. Fields that
     this version doesn't know are left out on reading: pictures outlive versions.
@@ -48,12 +48,6 @@ class Recipe(BaseModel):
     model: str
     version: int
     digest: str
-    seed: int
-    index: int = 0
-    n: int = 1
-    columns: int | None = None
-    class_: Annotated[str | None, Field(alias="class")] = None
-    truncation: float = 1
     software: str = SOFTWARE
 
     @cached_property
@@ -67,7 +61,33 @@ class Recipe(BaseModel):
         return (PACKET % (escape(self.software), escape(self.json_text))).encode()
 
 
-def recipe_of(data: bytes) -> Recipe:
+class Recipe(Provenance):
+    """What it takes to draw a picture again, or a sheet of `n` pictures in `columns`."""
+
+    seed: int
+    index: int = 0
+    n: int = 1
+    columns: int | None = None
+    class_: Annotated[str | None, Field(alias="class")] = None
+    truncation: float = 1
+
+
+class Derivation(Provenance):
+    """What it takes to make something again that is no sample of a seed: the verb and its parameters.
+
+    `source` is the SHA-256 of the file that was sent with the request; it takes that file, too.
+    """
+
+    verb: str
+    source: str | None = None
+    parameters: dict[str, str | int | float] = {}
+
+
+KINDS: TypeAdapter[Recipe | Derivation] = TypeAdapter(Recipe | Derivation)
+"""What a file's metadata may hold; the fields that each must have tell them apart."""
+
+
+def recipe_of(data: bytes) -> Recipe | Derivation:
     """The recipe in a PNG, JPEG or WebP file.
 
     Reads headers only, never pixels. Raises `RecipeError` if the bytes are no such picture, or carry no recipe.
@@ -80,7 +100,7 @@ def recipe_of(data: bytes) -> Recipe:
     if not packet:
         raise RecipeError("the picture carries no metadata (XMP), so no recipe; was it edited or converted?")
     try:
-        return Recipe.model_validate_json(_text(packet))
+        return KINDS.validate_json(_text(packet))
     except ValidationError as error:
         raise RecipeError("the picture carries a recipe that can't be read") from error
 

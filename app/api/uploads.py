@@ -1,0 +1,104 @@
+"""A file that a client sends, with the parameters beside it: as the body itself, or as one part of a form.
+
+The limit holds while the bytes come, whatever the headers claim: what is too much is never held.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message, Receive
+
+from app.api.deps import checked
+from app.api.openapi import fields
+from app.api.schemas import Asked
+from app.errors import InvalidParameter
+
+FORM = "multipart/form-data"
+FIELDS = 32
+"""Parts of a form besides the file; no verb has as many parameters."""
+FRAMING = 64 * 1024
+"""Bytes that a form may have besides its file."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a client sent: the file, in which nothing has been looked at yet."""
+
+    data: bytes
+
+
+async def uploaded(request: Request, model: type[Asked], name: str, limit: int) -> tuple[Asked, Upload]:
+    """The parameters of a request and the file that it brings, of at most `limit` bytes.
+
+    The file is the part `name` of a form, whose other parts are parameters like those of the query; or it is the whole
+    body, of any other content type. Raises 413 for a larger one, before it is read where `Content-Length` tells; 400
+    for a broken form; `InvalidParameter` where there is no file, more than one, or a bad parameter.
+    """
+    if _kind(request) == FORM:
+        return await _from_form(request, model, name, limit)
+    asked = checked(request, (), model)
+    data = b"".join([chunk async for chunk in Request(request.scope, Limited(request, limit)).stream()])
+    if not data:
+        raise InvalidParameter([_missing(name)])
+    return asked, Upload(data)
+
+
+async def _from_form(request: Request, model: type[Asked], name: str, limit: int) -> tuple[Asked, Upload]:
+    limited = Request(request.scope, Limited(request, limit + FRAMING))
+    async with limited.form(max_files=1, max_fields=FIELDS) as form:
+        parts = form.multi_items()
+        files = [(field, part) for field, part in parts if isinstance(part, UploadFile)]
+        for field, _ in files:
+            if field != name:
+                raise InvalidParameter([{"field": field, "message": f"is no file that is wanted; call it {name}"}])
+        asked = checked(request, [(field, part) for field, part in parts if isinstance(part, str)], model)
+        data = await files[0][1].read() if files else b""
+    if len(data) > limit:
+        raise _too_large(limit)
+    if not data:
+        raise InvalidParameter([_missing(name)])
+    return asked, Upload(data)
+
+
+class Limited:
+    """The messages of a request's body; 413 once they hold more than `limit` bytes."""
+
+    def __init__(self, request: Request, limit: int) -> None:
+        """413 if the request says already that it is larger."""
+        self._receive: Receive = request.receive
+        self._limit = limit
+        self._size = 0
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > limit:
+            raise _too_large(limit)
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._size += len(message.get("body", b""))
+        if self._size > self._limit:
+            raise _too_large(self._limit)
+        return message
+
+
+def body(model: type[Asked], name: str, kinds: str) -> dict[str, Any]:
+    """How OpenAPI describes a request with a file of these media types, such as `image/*`."""
+    file = {"type": "string", "format": "binary"}
+    parameters = fields(model)
+    form = {"type": "object", "required": [name], "properties": {name: file, **parameters}}
+    content = {FORM: {"schema": form}, kinds: {"schema": file}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _missing(name: str) -> dict[str, str]:
+    return {"field": name, "message": f"is missing: send the file as the body, or as the part {name!r} of a form"}
+
+
+def _too_large(limit: int) -> HTTPException:
+    return HTTPException(413, f"The file may hold {limit:,} bytes; send a smaller one.")
