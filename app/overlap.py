@@ -12,40 +12,79 @@ from numpy.typing import NDArray
 Sound = NDArray[np.float32]
 
 
+def count(length: int, size: int, overlap: int) -> int:
+    """How many pieces `cut` makes of so many samples; ValueError as there."""
+    if not 0 <= 2 * overlap <= size:
+        raise ValueError(f"pieces of {size} samples can't overlap by {overlap}: at most half a piece")
+    return -(-max(length - overlap, 1) // (size - overlap)) if length else 0
+
+
 def cut(sound: Sound, size: int, overlap: int) -> Sound:
     """Sound [t] as pieces [n, size], each of which shares `overlap` samples with the one before it.
 
     The last piece ends in silence where the sound does not fill it; empty sound gives no piece. ValueError unless
     0 ≤ overlap ≤ size / 2: more than two pieces must not meet anywhere.
     """
-    _require(size, overlap)
-    step = size - overlap
-    count = -(-max(len(sound) - overlap, 1) // step) if len(sound) else 0
-    padded = np.zeros(count * step + overlap, np.float32)
+    step, pieces = size - overlap, count(len(sound), size, overlap)
+    padded = np.zeros(pieces * step + overlap, np.float32)
     padded[: len(sound)] = sound
-    return np.stack([padded[i * step : i * step + size] for i in range(count)]) if count else np.empty((0, size), "f4")
+    if not pieces:
+        return np.empty((0, size), np.float32)
+    return np.stack([padded[i * step : i * step + size] for i in range(pieces)])
 
 
 def join(pieces: Sound, length: int, overlap: int) -> Sound:
     """Pieces [n, size], made of what `cut` gave, as sound [length], crossfaded where they overlap.
 
     Of each overlap only the middle quarter is a crossfade: the three eighths at the end of a piece, where a network
-    knows too little of what comes before or after, are not heard.
+    knows too little of what comes before or after, are not heard. ValueError unless there are as many as of a sound of
+    that length.
     """
-    size = pieces.shape[1]
-    _require(size, overlap)
-    step = size - overlap
-    # In float64, the two shares of a sample add up to it exactly once rounded.
-    sound = np.zeros(len(pieces) * step + overlap, np.float64)
-    rising = fade(overlap)
-    for i, piece in enumerate(pieces):
-        weights = np.ones(size)
-        if i:
-            weights[:overlap] = rising
-        if i + 1 < len(pieces):
-            weights[step:] = 1 - rising
-        sound[i * step : i * step + size] += weights * piece
-    return sound[:length].astype(np.float32)
+    joiner = Joiner(length, pieces.shape[1], overlap)
+    if len(pieces) < joiner.left:
+        raise ValueError(f"{len(pieces)} pieces are not the {joiner.left} that {length} samples make")
+    return joiner.add(pieces)
+
+
+class Joiner:
+    """What `join` does, for pieces that come one after the other: as soon as sound is final, it is given out.
+
+    Holds no more than one overlap of sound meanwhile.
+    """
+
+    def __init__(self, length: int, size: int, overlap: int) -> None:
+        """Of pieces [size] that `cut` would make of sound [length]; ValueError as there."""
+        self.left = count(length, size, overlap)
+        """Pieces that have not come yet."""
+        self._length = length
+        self._overlap = overlap
+        self._step = size - overlap
+        self._rising = fade(overlap)
+        self._ended: NDArray[np.float64] | None = None
+        """The end of the piece before, faded out."""
+
+    def add(self, pieces: Sound) -> Sound:
+        """The sound [t] that the next pieces [k, size] complete; all of it, once they are the last.
+
+        ValueError if there are more than are left.
+        """
+        if len(pieces) > self.left:
+            raise ValueError(f"{len(pieces)} pieces came where {self.left} were left")
+        return np.concatenate([*map(self._add, pieces), np.empty(0, np.float32)])
+
+    def _add(self, piece: Sound) -> Sound:
+        # In float64, the two shares of a sample add up to it exactly once rounded.
+        sound = piece.astype(np.float64)
+        if self._ended is not None:
+            sound[: self._overlap] = self._ended + self._rising * sound[: self._overlap]
+        self.left -= 1
+        if self.left:
+            self._ended = (1 - self._rising) * sound[self._step :]
+            sound = sound[: self._step]
+        else:
+            sound = sound[: self._length]
+        self._length -= len(sound)
+        return sound.astype(np.float32)
 
 
 def fade(overlap: int) -> NDArray[np.float64]:
@@ -64,11 +103,6 @@ def through(
     if 0 < len(sound) < size:
         size = min(size, -(-len(sound) // multiple) * multiple)
         overlap = min(overlap, size // 2)
-    pieces = cut(sound, size, overlap)
-    done = [process(pieces[start : start + rows]) for start in range(0, len(pieces), rows)]
-    return join(np.concatenate(done) if done else pieces, len(sound), overlap)
-
-
-def _require(size: int, overlap: int) -> None:
-    if not 0 <= 2 * overlap <= size:
-        raise ValueError(f"pieces of {size} samples can't overlap by {overlap}: at most half a piece")
+    pieces, joiner = cut(sound, size, overlap), Joiner(len(sound), size, overlap)
+    done = [joiner.add(process(pieces[start : start + rows])) for start in range(0, len(pieces), rows)]
+    return np.concatenate([*done, np.empty(0, np.float32)])

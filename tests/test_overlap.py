@@ -85,3 +85,41 @@ def test_no_more_rows_go_at_once_than_asked_for() -> None:
 def test_pieces_that_would_overlap_by_more_than_half_are_refused(shared: int) -> None:
     with pytest.raises(ValueError, match="pieces of 64 samples can't overlap by"):
         overlap.cut(noise(100), 64, shared)
+
+
+@pytest.mark.parametrize("length", [1, 64, 65, 1000, 4096])
+@pytest.mark.parametrize("shared", [0, 1, 16, 31, 32])
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_pieces_that_come_one_after_the_other_make_the_same_sound_bit_for_bit(
+    length: int, shared: int, at_once: int
+) -> None:
+    pieces = noise(64 * overlap.count(length, 64, shared)).reshape(-1, 64)
+    joiner = overlap.Joiner(length, 64, shared)
+    came = [joiner.add(pieces[start : start + at_once]) for start in range(0, len(pieces), at_once)]
+    assert joiner.left == 0
+    assert np.array_equal(np.concatenate(came), overlap.join(pieces, length, shared))
+
+
+def test_a_joined_sample_is_the_weighted_sum_of_the_pieces_that_hold_it() -> None:
+    pieces = noise(5 * 64).reshape(5, 64)
+    summed = np.zeros(4 * 44 + 64)
+    for i, piece in enumerate(pieces):
+        weights = np.ones(64)
+        if i > 0:
+            weights[:20] = overlap.fade(20)
+        if i < 4:
+            weights[-20:] = 1 - overlap.fade(20)
+        summed[i * 44 : i * 44 + 64] += weights * piece
+    assert np.array_equal(overlap.join(pieces, 230, 20), summed[:230].astype(np.float32))
+
+
+def test_sound_is_given_out_as_soon_as_no_later_piece_changes_it() -> None:
+    joiner = overlap.Joiner(150, 64, 16)
+    assert [len(joiner.add(noise(64)[None])) for _ in range(3)] == [48, 48, 54]
+
+
+def test_more_or_fewer_pieces_than_the_sound_makes_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 pieces came where 2 were left"):
+        overlap.join(np.zeros((3, 64), np.float32), 100, 16)
+    with pytest.raises(ValueError, match="1 pieces are not the 2 that 100 samples make"):
+        overlap.join(np.zeros((1, 64), np.float32), 100, 16)
