@@ -76,6 +76,29 @@ class InvalidParameter(Problem):
         super().__init__(said, extensions={"errors": [dict(error) for error in errors]})
 
 
+class UnsupportedSound(Problem):
+    """Bytes that are no sound file, or one of a kind that isn't read; the detail says which are."""
+
+    status, type, title = 415, "unsupported-sound", "Unsupported sound"
+
+
+class UnreadableSound(Problem):
+    """A sound file of a kind that is read, but broken, empty, or of a shape that can't be used; the detail says why."""
+
+    status, type, title = 422, "unreadable-sound", "Unreadable sound"
+
+
+class SoundTooLong(Problem):
+    """Sound of `seconds` where `most` are taken, of its channels and rate, which `shape` names."""
+
+    status, type, title = 413, "sound-too-long", "Sound too long"
+
+    def __init__(self, seconds: float, most: float, shape: str) -> None:
+        lasts, limit = (f"{round(value, 2):,.12g} s" for value in (seconds, most))
+        detail = f"The sound lasts {lasts}; of {shape}, {limit} are taken at most: send it in parts."
+        super().__init__(detail, extensions={"seconds": seconds, "most": most})
+
+
 class NotAcceptable(Problem):
     """None of the media types that the client accepts can be made; `offered` are those that can."""
 

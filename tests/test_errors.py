@@ -13,8 +13,11 @@ from app.errors import (
     NotReady,
     Overloaded,
     Problem,
+    SoundTooLong,
     UnknownClass,
     UnknownModel,
+    UnreadableSound,
+    UnsupportedSound,
 )
 
 EVERY: list[tuple[Problem, int, str]] = [
@@ -23,6 +26,13 @@ EVERY: list[tuple[Problem, int, str]] = [
     (UnknownClass("cow", ["cat", "dog"], "b@1"), 404, "b@1 has no class 'cow'; known: cat, dog."),
     (UnknownClass("cow", ["cat"]), 404, "No model has a class 'cow'; known: cat."),
     (InvalidParameter([{"field": "n", "message": "at most 64"}]), 422, "n: at most 64"),
+    (UnsupportedSound("No sound."), 415, "No sound."),
+    (UnreadableSound("It breaks off."), 422, "It breaks off."),
+    (
+        SoundTooLong(700.04, 600, "2 channels at 48000 Hz"),
+        413,
+        "The sound lasts 700.04 s; of 2 channels at 48000 Hz, 600 s are taken at most: send it in parts.",
+    ),
     (NotAcceptable("text/html", ["image/png"]), 406, "Nothing here can be sent as 'text/html'; offered: image/png."),
     (Overloaded("3 s of work wait.", 3), 429, "3 s of work wait."),
     (DeadlineExceeded(1.5, 2), 429, "The deadline passed after 1.5 s in the queue; ask for fewer samples, "),
@@ -57,6 +67,7 @@ def test_extensions_are_members_of_the_document() -> None:
     assert UnknownModel("a", ["b@1"]).document()["known"] == ["b@1"]
     assert UnknownClass("cow", ["cat"]).document()["classes"] == ["cat"]
     assert NotAcceptable("a/b", ["image/png"]).document()["offered"] == ["image/png"]
+    assert SoundTooLong(700, 600, "1 channels").document()["most"] == 600
     errors = [{"field": "n", "message": "at most 64"}]
     assert InvalidParameter(errors).document()["errors"] == errors
 
