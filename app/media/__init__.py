@@ -1,1 +1,1 @@
-"""Bytes ↔ arrays: pictures and what is written into them. Knows Pillow and numpy, neither HTTP nor models."""
+"""Bytes ↔ arrays: pictures, what is written into them, and sound. Knows codecs and numpy, neither HTTP nor engines."""

@@ -12,8 +12,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from app.errors import SoundTooLong, UnreadableSound, UnsupportedSound
-from app.media import containers
-from app.media.containers import NAMES, Kind
+from app.media import sound_files
+from app.media.sound_files import NAMES, Kind
 
 Samples = NDArray[np.float32]
 """Sound [channels, t], full scale at ±1."""
@@ -81,7 +81,7 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Sound:
     `UnreadableSound` for what breaks off or is damaged, holds no sound, too many channels, NaN or infinity, or has a
     rate outside `RATES`.
     """
-    kind = containers.kind(data)
+    kind = sound_files.kind(data)
     if kind is None:
         raise UnsupportedSound("The first bytes are not those of a WAV, FLAC, Ogg or MP3 file; send one of these.")
     try:
@@ -91,7 +91,7 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Sound:
         raise UnreadableSound(f"The {NAMES[kind]} file can't be opened ({reason}); save it again.") from error
     with file:
         kind = _judge(file, limits)
-        if flaw := containers.flaw(data, kind):
+        if flaw := sound_files.flaw(data, kind):
             raise UnreadableSound(f"The {NAMES[kind]} file {flaw}.")
         if not file.frames:
             raise UnreadableSound(f"The {NAMES[kind]} file holds no sound: its header is all there is.")

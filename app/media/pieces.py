@@ -67,9 +67,11 @@ def plan(sound: Sound, tensor: Tensor) -> Plan:
 
 def pieces(sound: Sound, plan: Plan) -> Pieces:
     """The pieces of a recording, float32 [plan.rows, plan.size] in [-1, 1]; see `Pieces` for their order."""
-    native = resampled(sound.samples, plan.rate, plan.native).clip(-1, 1)
-    cut = [overlap.cut(channel, plan.size, plan.overlap) for channel in native]
-    return np.stack(cut, axis=1).reshape(-1, plan.size)
+    native = resampled(sound.samples, plan.rate, plan.native)
+    rows = np.empty((plan.rows // plan.channels, plan.channels, plan.size), np.float32)
+    for i, channel in enumerate(native):
+        rows[:, i] = overlap.cut(channel.clip(-1, 1), plan.size, plan.overlap)
+    return rows.reshape(-1, plan.size)
 
 
 def whole(outputs: Pieces, plan: Plan) -> Samples:
