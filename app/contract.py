@@ -8,6 +8,7 @@ import base64
 import hashlib
 import platform
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from app import latents
+from app.foreign import Foreign
 
 MANIFEST = "model.json"
 
@@ -53,6 +55,7 @@ class Tensor(Part):
     """One input or output of a graph. `shape` holds ints, or names for dynamic axes; the first axis is the batch.
 
     Pictures are uint8 [n, h, w, c], frames uint8 [n, k, h, w, c], the oldest first, audio float32 [n, t] in [-1, 1].
+    That is what the service sees. A graph that was made elsewhere may hold it otherwise: then `foreign` says how.
     """
 
     name: str
@@ -67,6 +70,13 @@ class Tensor(Part):
     """What the dynamic axes must be multiples of."""
     rate: int | None = Field(None, gt=0)
     """Of audio: values a second."""
+    foreign: Foreign | None = None
+
+    @model_validator(mode="after")
+    def _can_be_held_so(self) -> "Tensor":
+        if self.foreign is not None and (flaw := self.foreign.flaw(self.meaning, self.shape)):
+            raise ValueError(f"{self.name} is foreign: {flaw}")
+        return self
 
     @property
     def sample(self) -> tuple[int, ...]:
@@ -83,6 +93,28 @@ class Graph(Part):
     file: FileName
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    unread: tuple[str, ...] = ()
+    """Further outputs that the graph has, by name: nobody computes them."""
+    random: bool = False
+    """Whether it draws noise of its own, so that equal inputs give other outputs each time."""
+
+    @model_validator(mode="after")
+    def _takes_one_batch(self) -> "Graph":
+        batches = {one.foreign.batch for one in (*self.inputs, *self.outputs) if one.foreign and one.foreign.batch}
+        if len(batches) > 1:
+            raise ValueError(f"{self.file} can't have batches of {' and of '.join(map(str, sorted(batches)))} only")
+        return self
+
+    @property
+    def native(self) -> bool:
+        """Whether all that it takes and gives is as the service sees it."""
+        return all(one.foreign is None for one in (*self.inputs, *self.outputs))
+
+    @property
+    def batch(self) -> int | None:
+        """The only batch size that it takes; None if it takes any."""
+        tensors = (*self.inputs, *self.outputs)
+        return next((one.foreign.batch for one in tensors if one.foreign and one.foreign.batch), None)
 
     def input(self, meaning: Meaning) -> Tensor | None:
         """The input of that meaning, or None."""
@@ -115,6 +147,19 @@ class Training(Part):
     seconds: float
     date: str
     settings: dict[str, str | int | float | bool | None] = {}
+
+
+class Origin(Part):
+    """Where the weights come from if they were not trained here: what the file says, and whoever added it."""
+
+    file: str
+    """The name that it had."""
+    producer: str = ""
+    """What wrote it, by its own account."""
+    source: str = ""
+    """Where it was got, in words or as an address."""
+    date: str
+    """When it was added."""
 
 
 class Metric(Part):
@@ -181,7 +226,9 @@ class Manifest(Part):
     classes: tuple[str, ...] = ()
     styles: dict[Name, str] = {}
     """Of the task `style`: the role of the graph that draws each style."""
-    training: Training
+    training: Training | None = None
+    origin: Origin | None = None
+    """In the place of `training` where the graph was made elsewhere."""
     metrics: tuple[Metric, ...] = ()
     licence: Licence
     notes: str = ""
@@ -192,6 +239,8 @@ class Manifest(Part):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> "Manifest":
+        if (self.training is None) == (self.origin is None):
+            raise ValueError("it says where its weights come from: by `training`, or by `origin` if made elsewhere")
         for role, graph in self.graphs.items():
             if graph.file not in self.files:
                 raise ValueError(f"graph {role!r} names {graph.file}, which `files` does not list")
@@ -223,13 +272,33 @@ class Manifest(Part):
         drawn = generator.input("latent")
         if drawn is None or drawn.shape[1:] != (self.latent.size,):
             raise ValueError(f"the generator must take a latent of shape [n, {self.latent.size}]")
-        if (generator.input("label") is not None) != bool(self.classes):
+        label = generator.input("label")
+        if (label is not None) != bool(self.classes):
             raise ValueError("a generator with a label needs class names, and one without has none")
+        if label and label.foreign and label.foreign.one_hot and label.foreign.shape[1] != len(self.classes):
+            raise ValueError(
+                f"its label has {label.foreign.shape[1]} values, and there are {len(self.classes)} classes"
+            )
 
     @property
     def reference(self) -> str:
         """`name@version`, the model's address."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def recipe(self) -> str:
+        """The recipe that trained it; `elsewhere` if none of ours did."""
+        return self.training.recipe if self.training else "elsewhere"
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool | None]:
+        """The settings that it was trained with; none if it was trained elsewhere."""
+        return self.training.settings if self.training else {}
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether the same request gives the same answer again: no graph draws noise of its own."""
+        return not any(graph.random for graph in self.graphs.values())
 
     def inputs(
         self, seed: int, indices: range, label: int | None = None, truncation: float = 1, role: str = "generator"

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app import contract
+from app import card, contract
 from app.engine import model, providers
-from training import card
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 FOLDERS = sorted(path.parent for path in MODELS.glob("*/*/model.json"))

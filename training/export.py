@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app import contract
-from training import card, checkpoint, config, graphs, runtime, sheets
+from app import card, contract
+from training import checkpoint, config, graphs, runtime, sheets
 from training.checkpoint import Checkpoint
 from training.parity import ExportError
 from training.recipes import Networks, Recipe, Source

@@ -223,7 +223,7 @@ class Catalog:
             self._record(replace(entry, state=state, reason=reason, model=None))
             return
         if state == "ready":
-            recipe, processor = live.manifest.training.recipe, self._host.device.processor
+            recipe, processor = live.manifest.recipe, self._host.device.processor
             self._metrics.info(entry.reference, recipe=recipe, device=processor, runtime=providers.RUNTIME)
         self._record(replace(entry, state=state, model=entry.model if state == "loading" else live))
 

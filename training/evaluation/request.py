@@ -39,6 +39,10 @@ class Request:
         if role not in self.manifest.graphs:
             raise EvaluationError(f"{self.manifest.reference} has no {role}")
         graph = self.manifest.graphs[role]
+        if not graph.native:
+            raise EvaluationError(
+                f"{self.manifest.reference} was made elsewhere: only the service converts what its {graph.file} holds"
+            )
         data = contract.load(self.folder, self.manifest, graph.file)
         try:
             return Served(runtime.load(data), graph)

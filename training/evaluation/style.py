@@ -99,7 +99,7 @@ def _round(there: Served, back: Served, start: Domain, over: Domain) -> contract
 def _domains(request: Request) -> tuple[Domain, Domain]:
     """Both domains at the size of the model's training."""
     manifest = request.manifest
-    names = [manifest.training.settings.get(key) for key in ("source", "target")]
+    names = [manifest.settings.get(key) for key in ("source", "target")]
     if not all(isinstance(name, str) for name in names):
         raise EvaluationError(
             f"{manifest.reference} doesn't say between which domains it translates: only models trained here do"

@@ -51,7 +51,7 @@ def measure(request: Request) -> tuple[contract.Metric, ...]:
 def _pairs(request: Request) -> tuple[Batch, Batch]:
     """Equally many pairs of the test and of the training split, at the size of the model's training."""
     manifest = request.manifest
-    given, sample = manifest.training.settings.get("given"), manifest.graphs["generator"].output("image").sample
+    given, sample = manifest.settings.get("given"), manifest.graphs["generator"].output("image").sample
     if given not in get_args(pairs.Side):
         raise EvaluationError(
             f"{manifest.reference} doesn't say which side of a pair it is given: only models that were trained here do"

@@ -1,10 +1,15 @@
-"""The model card: the manifest, told to people. A pure function of the manifest, so the two can't drift apart."""
+"""The model card: the manifest, told to people. A pure function of the manifest, so the two can't drift apart.
 
-from app.contract import Manifest, Metric
+Written by whoever writes a model folder: the exporter, the evaluation, and `app.elsewhere`.
+"""
+
+from app.contract import Manifest, Metric, Origin, Tensor, Training
 
 _LIMITS = {
     "pictures": "The pictures resemble the training set and inherit its biases and gaps. They are not photographs of "
     "anything, and every one that the service sends is marked as made by a machine.",
+    "elsewhere": "What the model was trained on, and what it can't do, only its makers know. Every picture that the "
+    "service sends is marked as made by a machine.",
     "sound": "The model knows the voices and the noises of its training set; others it may damp or let through.",
 }
 
@@ -13,7 +18,9 @@ def render(manifest: Manifest) -> str:
     """The card as Markdown."""
     return (
         "\n\n".join(
-            filter(None, [_head(manifest), _numbers(manifest), _training(manifest), manifest.notes, _limits(manifest)])
+            filter(
+                None, [_head(manifest), _numbers(manifest), _provenance(manifest), manifest.notes, _limits(manifest)]
+            )
         )
         + "\n"
     )
@@ -36,6 +43,13 @@ def _head(manifest: Manifest) -> str:
 
 
 def _caption(manifest: Manifest) -> str:
+    if manifest.origin and manifest.tasks != ("generate",):
+        return (
+            "The picture shows patchworks that were drawn from a seed, and what the model makes of them: whoever added "
+            "it gave no pictures of what it is for."
+        )
+    if manifest.origin:
+        return "Unconditional. The picture shows the first samples of seed 0, none chosen."
     if manifest.tasks == ("generate",):
         return "Unconditional. The picture shows samples 0 to 63 of seed 0, none chosen."
     return "The picture shows examples that training never saw, none chosen, and what the model makes of them."
@@ -63,8 +77,46 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _training(manifest: Manifest) -> str:
-    training = manifest.training
+def _provenance(manifest: Manifest) -> str:
+    """Where the weights come from."""
+    if manifest.training:
+        return _trained(manifest, manifest.training)
+    return _added(manifest, manifest.origin) if manifest.origin else ""
+
+
+def _added(manifest: Manifest, origin: Origin) -> str:
+    """Of a graph that was made elsewhere: all that is known of it."""
+    by = f", written by {origin.producer}" if origin.producer else ""
+    source = f" It comes from {origin.source}." if origin.source else ""
+    generator = manifest.graphs["generator"]
+    held = [
+        _line(["tensor", "means", "held as", "layout", "range"]),
+        "|" + "---|" * 5,
+        *(_line(_held(tensor)) for tensor in (*generator.inputs, *generator.outputs)),
+    ]
+    own = "The graph draws noise of its own: the same seed gives other pictures each time." if generator.random else ""
+    return "\n\n".join(
+        filter(
+            None,
+            [
+                "## Origin",
+                f"Made elsewhere and added as `{origin.file}`{by} on {origin.date}.{source} How it was trained isn't "
+                "known here.",
+                "\n".join(held),
+                own,
+            ],
+        )
+    )
+
+
+def _held(tensor: Tensor) -> list[str]:
+    held = tensor.foreign or tensor
+    values = "" if held.range is None else f"{held.range[0]:g} to {held.range[1]:g}"
+    shape = ", ".join(map(str, held.shape))
+    return [tensor.name, tensor.meaning, f"{held.dtype} [{shape}]", held.layout or "", values]
+
+
+def _trained(manifest: Manifest, training: Training) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in sorted(training.settings.items()))
     return "\n\n".join(
         [
@@ -82,10 +134,11 @@ def _seen(manifest: Manifest) -> str:
 
 
 def _limits(manifest: Manifest) -> str:
+    kind = "sound" if "enhance" in manifest.tasks else "pictures"
     return "\n\n".join(
         [
             "## Limits and licence",
-            _LIMITS["sound" if "enhance" in manifest.tasks else "pictures"],
+            _LIMITS["elsewhere" if manifest.origin else kind],
             f"Data: {manifest.licence.data}. Weights: {manifest.licence.weights}.",
         ]
     )
