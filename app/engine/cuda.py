@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.contract import Graph, Tensor
-from app.engine import providers, session
+from app.engine import adapt, providers, session
 from app.engine.cost import fit
 from app.engine.job import Arrays
 from app.engine.providers import Device
@@ -83,14 +83,14 @@ class Bound:
         self._session = loaded
         self._binding = loaded.io_binding()
         self._options: Any = providers.UNCAPTURED
-        self._names = [tensor.name for tensor in graph.outputs]
+        self._graph = graph
         # A batch is put together in one array of the host, so that each input is one copy.
-        self._staged = {one.name: np.zeros(_shape(one, size), one.dtype) for one in graph.inputs}
-        self._inputs = {one.name: providers.buffer(_shape(one, size), one.dtype, device, gpu) for one in graph.inputs}
+        self._staged = {one.name: np.zeros(_shape(one, size), _dtype(one)) for one in graph.inputs}
+        self._inputs = {one.name: providers.buffer(_shape(one, size), _dtype(one), device, gpu) for one in graph.inputs}
         for name, value in self._inputs.items():
             self._binding.bind_ortvalue_input(name, value)
         for tensor in graph.outputs:
-            output = providers.buffer(_shape(tensor, size), tensor.dtype, device, gpu)
+            output = providers.buffer(_shape(tensor, size), _dtype(tensor), device, gpu)
             self._binding.bind_ortvalue_output(tensor.name, output)
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
@@ -109,13 +109,14 @@ class Bound:
 
     def _run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         samples = len(next(iter(inputs.values())))
-        for name, staged in self._staged.items():
-            staged[:samples] = inputs[name]
-            staged[samples:] = inputs[name][0]
-            self._inputs[name].update_inplace(staged)
+        for tensor in self._graph.inputs:
+            staged = self._staged[tensor.name]
+            staged[:samples] = adapt.given_as(tensor, inputs[tensor.name])
+            staged[samples:] = staged[0]
+            self._inputs[tensor.name].update_inplace(staged)
         self._session.run_with_iobinding(self._binding, self._options)
-        outputs = zip(self._names, self._binding.copy_outputs_to_cpu(), strict=True)
-        return {name: value[:samples] for name, value in outputs}
+        outputs = zip(self._graph.outputs, self._binding.copy_outputs_to_cpu(), strict=True)
+        return {tensor.name: adapt.seen_as(tensor, value[:samples]) for tensor, value in outputs}
 
 
 class GpuSession:
@@ -135,7 +136,7 @@ class GpuSession:
         """
         described = session.load(graph, lambda: providers.load(data))
         session.check(graph, described)
-        self.sizes = session.sizes(max_batch)
+        self.sizes = [graph.batch] if graph.batch else session.sizes(max_batch)
         self.lanes = len(device.lanes)
         self._graph = graph
         self._device = device
@@ -144,7 +145,7 @@ class GpuSession:
         self._graphs = self._can_capture()
         self._bounds = [{size: self._bind(lane, size) for size in self.sizes} for lane in range(self.lanes)]
         self._open = [one for one in graph.inputs if any(isinstance(side, str) for side in one.shape[1:])]
-        self._unbound = [self._load(lane, None, graphs=False) for lane in range(self.lanes)] if self._open else []
+        self._unbound = [self._any_shape(lane) for lane in range(self.lanes)] if self._open else []
         self._mine = threading.local()
 
     def prepare(self, lane: int, inputs: Arrays) -> None:
@@ -194,6 +195,9 @@ class GpuSession:
         loaded = self._load(lane, size, graphs=self._graphs)
         return Bound(loaded, self._graph, size, self._device, self._device.lanes[lane])
 
+    def _any_shape(self, lane: int) -> Any:
+        return adapt.adapted(self._load(lane, None, graphs=False), self._graph)
+
     def _load(self, lane: int, size: int | None, *, graphs: bool) -> Any:
         """A session of a lane, for batches of that size, or of any."""
         gpu = self._device.lanes[lane]
@@ -207,5 +211,12 @@ class GpuSession:
 
 
 def _shape(tensor: Tensor, size: int) -> list[int]:
-    """The shape of a batch of `size` samples, of the usual shape where the manifest leaves axes open."""
-    return [size, *tensor.sample]
+    """The shape of a batch of `size` samples as the graph holds it, of the usual one where the manifest leaves axes
+    open.
+    """
+    return [size, *(tensor.foreign.sample(tensor.sample) if tensor.foreign else tensor.sample)]
+
+
+def _dtype(tensor: Tensor) -> str:
+    """The type that the graph holds."""
+    return (tensor.foreign or tensor).dtype

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from app.contract import Tensor
+from app.contract import ContractError, Tensor
 from app.engine.job import Arrays
 from app.errors import InvalidOutput
 
@@ -15,7 +15,10 @@ def checked(model: str, run: Run, declared: Sequence[Tensor]) -> Run:
     """`run`, which raises `InvalidOutput` for outputs that are not as declared."""
 
     def run_checked(inputs: Arrays, alone: bool) -> Arrays:
-        outputs = run(inputs, alone)
+        try:
+            outputs = run(inputs, alone)
+        except ContractError as error:  # a graph from elsewhere gave what is no picture
+            raise InvalidOutput(model, str(error)) from error
         for tensor in declared:
             if flaw := _flaw(tensor, outputs):
                 raise InvalidOutput(model, flaw)

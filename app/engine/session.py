@@ -7,11 +7,18 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from app.contract import ContractError, Graph, Tensor
-from app.engine import providers
+from app.engine import adapt, providers
 from app.engine.cost import Ways
 from app.engine.job import Arrays
 
-TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(uint8)": "uint8"}
+TYPES = {
+    "tensor(float16)": "float16",
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(uint8)": "uint8",
+}
 NATIVE = {"latent": "float32", "label": "int64", "image": "uint8", "frames": "uint8", "audio": "float32"}
 
 T = TypeVar("T")
@@ -33,10 +40,12 @@ class Session:
         """From the graph's checked bytes. `ContractError` if it can't be loaded or is not what the manifest says."""
         self.sizes = sizes(max_batch)
         self._outputs = [output.name for output in graph.outputs]
-        self._session = load(graph, lambda: providers.load(data))
-        self._wide = load(graph, lambda: providers.load(data, threads)) if threads > 1 else None
+        loaded = load(graph, lambda: providers.load(data))
+        check(graph, loaded)
+        self._session = adapt.adapted(loaded, graph)
+        wide = load(graph, lambda: providers.load(data, threads)) if threads > 1 else None
+        self._wide = None if wide is None else adapt.adapted(wide, graph)
         self._ways = Ways()
-        check(graph, self._session)
 
     @property
     def wide(self) -> bool:
@@ -81,11 +90,16 @@ def load(graph: Graph, loading: Callable[[], T], where: str = "cpu") -> T:
 
 
 def check(graph: Graph, session: Any) -> None:
-    """`ContractError` if the graph that was loaded, or the manifest that describes it, is not a native one."""
+    """`ContractError` if the graph that was loaded is not the one that the manifest describes, or what the service is
+    to see of it is not native.
+    """
+    read = [output for output in session.get_outputs() if output.name not in graph.unread]
     flaws = [
         *_differences("input", graph.inputs, session.get_inputs()),
-        *_differences("output", graph.outputs, session.get_outputs()),
+        *_differences("output", graph.outputs, read),
     ]
+    if absent := set(graph.unread) - {output.name for output in session.get_outputs()}:
+        flaws.append(f"it has no output {', '.join(sorted(absent))} to leave unread")
     for tensor in (*graph.inputs, *graph.outputs):
         dtype = NATIVE.get(tensor.meaning, tensor.dtype)
         if tensor.dtype != dtype:
@@ -104,14 +118,16 @@ def _differences(kind: str, declared: Sequence[Tensor], actual: Sequence[Any]) -
         return [f"its {kind}s are {', '.join(sorted(found))}, the manifest says {', '.join(sorted(names))}"]
     flaws = []
     for tensor in declared:
-        there = found[tensor.name]
+        there, said = found[tensor.name], tensor.foreign or tensor
         dtype = TYPES.get(there.type, there.type)
-        if dtype != tensor.dtype:
-            flaws.append(f"{kind} {tensor.name} is {dtype}, the manifest says {tensor.dtype}")
-        if there.shape and isinstance(there.shape[0], int):
-            flaws.append(f"{kind} {tensor.name} has a fixed batch of {there.shape[0]}; it must be dynamic")
-        elif not _fits(tensor.shape, there.shape):
-            flaws.append(f"{kind} {tensor.name} is {_shape(there.shape)}, the manifest says {_shape(tensor.shape)}")
+        if dtype != said.dtype:
+            flaws.append(f"{kind} {tensor.name} is {dtype}, the manifest says {said.dtype}")
+        rows = there.shape[0] if there.shape else None
+        if isinstance(rows, int) and (tensor.foreign is None or tensor.foreign.batch is None):
+            flaws.append(f"{kind} {tensor.name} has a fixed batch of {rows}; it must be dynamic")
+        # The runtime shows a rank that isn't known as none at all.
+        elif (there.shape or tensor.foreign is None) and not _fits(said.shape, there.shape):
+            flaws.append(f"{kind} {tensor.name} is {_shape(there.shape)}, the manifest says {_shape(said.shape)}")
     return flaws
 
 

@@ -40,7 +40,8 @@ def warm(session: Session, manifest: Manifest, role: str, device: Device) -> Cos
     The golden samples are drawn alone, then in batches of every size. Alone, they must be the exporter's: exactly,
     where runtime and processor are, else as far as rounding allows. The service promises that no picture depends on
     the batch that it rode in. So a size that changes a picture is left out, with all larger ones; so are sizes that
-    come up after `SECONDS`. What is left out is not used.
+    come up after `SECONDS`. What is left out is not used. Of a graph that draws noise of its own only the shapes are
+    compared.
     """
     samples = _samples(manifest, role, device)
     every = np.arange(samples.count)
@@ -50,7 +51,9 @@ def warm(session: Session, manifest: Manifest, role: str, device: Device) -> Cos
     began = time.perf_counter()
     for size in session.sizes:
         rows = samples.rows(size)
-        if not np.array_equal(_draw(session.run, samples.inputs, rows, size)[samples.output], alone[rows]):
+        if not samples.alike(_draw(session.run, samples.inputs, rows, size)[samples.output], alone[rows]):
+            if size == 1:
+                raise ContractError("the graph draws noise of its own, and the manifest doesn't say that it is random")
             log.warning("%s draws other pictures in batches of %d than alone: not used.", manifest.reference, size)
             break
         sizes.append(size)
@@ -63,7 +66,7 @@ def warm(session: Session, manifest: Manifest, role: str, device: Device) -> Cos
             measured[size] = min(measured[size], _seconds(session.run, samples.batch(size), 1))
         if time.perf_counter() - began > SECONDS:
             break
-    if session.wide and not np.array_equal(_draw(session.run_wide, samples.inputs, every, 1)[samples.output], alone):
+    if session.wide and not samples.alike(_draw(session.run_wide, samples.inputs, every, 1)[samples.output], alone):
         log.warning("%s draws other pictures on several threads than on one: not used.", manifest.reference)
         session.narrow()
     return Cost(measured)
@@ -95,14 +98,16 @@ def warm_lanes(session: GpuSession, manifest: Manifest, role: str, device: Devic
 class Samples:
     """Inputs of a graph by name, of the golden seeds, and the values [g, …] that the output of that name should have.
 
-    They must come out exactly where `exact`, as far as rounding allows elsewhere, and in batches. They are known of the
-    generator alone: of the other graphs only the promise is tried that a batch changes nothing.
+    They must come out exactly where `exact`, as far as rounding allows elsewhere, and in batches; of a graph that is
+    `random` only their shapes must. They are known of the generator alone: of the other graphs only the promise is
+    tried that a batch changes nothing.
     """
 
     inputs: Arrays
     golden: Values | None
     output: str
     exact: bool
+    random: bool = False
 
     @property
     def count(self) -> int:
@@ -121,15 +126,22 @@ class Samples:
         if self.golden is None:
             return
         how = "alone" if size == 1 else f"in batches of {size}"
-        _compare(images, self.golden[rows], self.exact and size == 1, how)
+        expected = self.golden[rows]
+        if not (self.random and images.shape == expected.shape):
+            _compare(images, expected, self.exact and size == 1, how)
+
+    def alike(self, images: NDArray[np.generic], others: NDArray[np.generic]) -> bool:
+        """Whether two runs drew the same pictures, as far as the graph can."""
+        return images.shape == others.shape if self.random else np.array_equal(images, others)
 
 
 def _samples(manifest: Manifest, role: str, device: Device) -> Samples:
     drawn = [manifest.inputs(golden.seed, range(1), golden.label, role=role) for golden in manifest.golden]
     inputs = {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}
     exact = manifest.exporter == Exporter(runtime=RUNTIME, processor=device.processor)
+    graph = manifest.graphs[role]
     golden = _golden(manifest) if role == "generator" else None
-    return Samples(inputs, golden, manifest.graphs[role].outputs[0].name, exact)
+    return Samples(inputs, golden, graph.outputs[0].name, exact, graph.random)
 
 
 def _golden(manifest: Manifest) -> Values:
