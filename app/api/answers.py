@@ -68,7 +68,7 @@ def sample(single: Drawing, pixels: images.Pixels) -> bytes:
             index=single.index,
             class_=recipe.class_,
             image=b64encode(images.encode(pixels, single.picture, recipe)).decode(),
-            url=single.address(),
+            url=single.address() if single.lasting else None,
             recipe=recipe,
         )
         .model_dump_json(exclude_none=True)

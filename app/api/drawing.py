@@ -57,6 +57,11 @@ class Drawing:
         return replace(self, index=self.index + offset, n=1, label=label, format=self.picture, columns=None)
 
     @property
+    def lasting(self) -> bool:
+        """Whether its address gives the same pictures again: not if the graph draws noise of its own."""
+        return self.manifest.reproducible
+
+    @property
     def indices(self) -> range:
         return range(self.index, self.index + self.n)
 

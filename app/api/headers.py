@@ -22,7 +22,7 @@ def of_answer(asked: GenerateParameters, drawing: Drawing, method: str, prefix: 
     """Everything that can be said of an answer before it is drawn. `prefix` is what a proxy added to paths.
 
     A stream has neither address nor tag, and isn't kept: its pictures come in another order each time, and it may end
-    in an error.
+    in an error. Nor has what a graph draws that makes noise of its own: it won't come again.
     """
     headers = {
         "X-Model": drawing.manifest.reference,
@@ -38,6 +38,9 @@ def of_answer(asked: GenerateParameters, drawing: Drawing, method: str, prefix: 
         return headers
     disposition = "attachment" if drawing.format in ("zip", "npy") else "inline"
     headers["Content-Disposition"] = f'{disposition}; filename="{drawing.file_name()}"'
+    if not drawing.lasting:
+        headers["Cache-Control"] = caching.NEVER
+        return headers
     headers["Content-Location"] = prefix + drawing.address()
     if method == "POST" or asked.seed is None:
         headers["Cache-Control"] = caching.NEVER
@@ -52,9 +55,10 @@ def of_part(single: Drawing, prefix: str) -> dict[str, str]:
     """What one picture of a stream says, beside its type and length."""
     headers = {
         "Content-Disposition": f'inline; filename="{single.file_name()}"',
-        "Content-Location": prefix + single.address(),
         "X-Index": str(single.index),
     }
+    if single.lasting:
+        headers["Content-Location"] = prefix + single.address()
     if name := single.class_name(single.label):
         headers["X-Class"] = ascii_text(name)
     return headers

@@ -123,7 +123,10 @@ class Sample(BaseModel):
     index: int
     class_: Annotated[str | None, Field(alias="class")] = None
     image: Annotated[str, Field(description="picture in base64, a PNG unless another was asked for")]
-    url: Annotated[str, Field(description="where this very picture lies for ever")]
+    url: Annotated[
+        str | None,
+        Field(description="where this very picture lies for ever; not there if the model draws noise of its own"),
+    ] = None
     recipe: Recipe
 
 
