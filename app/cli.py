@@ -51,7 +51,7 @@ def serve(argv: list[str]) -> int:
 
 
 def models(argv: list[str]) -> int:
-    """List the models of a folder, show one, or check that all can be served."""
+    """List the models of a folder, show one, check that all can be served, or add one made elsewhere."""
     from app import inventory
 
     return inventory.run(argv, (models.__doc__ or "").strip())

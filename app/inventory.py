@@ -1,4 +1,4 @@
-"""The command `ganymede models`: looks into a folder of models without serving them."""
+"""The command `ganymede models`: looks into a folder of models, or adds to it, without serving them."""
 
 import argparse
 import sys
@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from app import contract
-from app.contract import ContractError
+from app.contract import ContractError, Manifest
+from app.elsewhere import command
 from app.settings import Settings, explain
 
 
@@ -27,6 +28,11 @@ def run(argv: list[str], purpose: str) -> int:
     check = commands.add_parser("check", parents=[common], help="verify files and hashes, load, draw golden samples")
     check.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="model folders (default: all in DIR)")
     check.set_defaults(run=_check)
+    add = commands.add_parser(
+        "add", parents=[common], help="add a graph that was made elsewhere, an ONNX file", description=command.PURPOSE
+    )
+    command.flags(add)
+    add.set_defaults(run=command.run)
     arguments = parser.parse_args(argv)
     try:
         settings = Settings() if arguments.models is None else Settings(models=arguments.models)
@@ -81,9 +87,15 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
             reason = str(error) if isinstance(error, ContractError) else repr(error)
             print(f"{_reference(folder):24} broken: {reason}")
         else:
-            golden = f"{len(manifest.golden)} golden samples drawn right on {device.kind}"
-            print(f"{manifest.reference:24} ok: files unaltered, {golden}")
+            print(f"{manifest.reference:24} ok: files unaltered, {_proven(manifest, device.kind)}")
     return 1 if broken else 0
+
+
+def _proven(manifest: Manifest, kind: str) -> str:
+    golden = len(manifest.golden)
+    if not manifest.reproducible:
+        return f"{golden} samples drawn on {kind}, of the right shape: the graph draws noise of its own"
+    return f"{golden} golden samples drawn right on {kind}"
 
 
 def _folders(models_folder: Path) -> list[Path]:

@@ -57,6 +57,11 @@ replays it whenever that thread runs it again: the same kernels, on the same add
 UNCAPTURED.add_run_config_entry("gpu_graph_id", "-1")
 
 
+QUIET = onnxruntime.RunOptions()
+"""For a run that may fail, of a graph that is looked at: what fails is told by the error, and not logged besides."""
+QUIET.log_severity_level = 4
+
+
 class DeviceUnavailable(RuntimeError):  # noqa: N818 - the state of a device
     """The device that was asked for can't be used; the message says what is missing."""
 

@@ -56,7 +56,7 @@ def test_help_lists_every_command_with_its_purpose_or_its_extra(
     assert code == 0
     lines = [line.split(maxsplit=1) for line in said.splitlines() if line.startswith("  ")]
     assert dict(lines) == {
-        "models": "List the models of a folder, show one, or check that all can be served.",
+        "models": "List the models of a folder, show one, check that all can be served, or add one made elsewhere.",
         "runs": "needs the cpu or gpu extra",
         "trains": "needs the train extra",
         "wraps": "needs the cpu or gpu extra",
