@@ -109,6 +109,45 @@ class NotAcceptable(Problem):
         super().__init__(detail, extensions={"offered": list(offered)})
 
 
+class UnsupportedPicture(Problem):
+    """An upload of a kind that isn't read; `found` says what it is, `supported` are the kinds that are."""
+
+    status, type, title = 415, "unsupported-picture", "Unsupported picture"
+
+    def __init__(self, found: str, supported: Sequence[str]) -> None:
+        super().__init__(f"{found}; supported: {_listed(supported)}.", extensions={"supported": list(supported)})
+
+
+class UnreadablePicture(Problem):
+    """An upload of a supported kind that can't be read: truncated, damaged, or made in a way that isn't followed."""
+
+    status, type, title = 422, "unreadable-picture", "Unreadable picture"
+
+    def __init__(self, kind: str, flaw: str) -> None:
+        super().__init__(f"The {kind} can't be read: {flaw}.")
+
+
+class PictureTooLarge(Problem):
+    """A picture, or what its file would have a decoder unpack, of more than `max_pixels`; refused unseen."""
+
+    status, type, title = 413, "picture-too-large", "Picture too large"
+
+    def __init__(self, width: int, height: int, max_pixels: int) -> None:
+        size = f"The picture is coded as {width}×{height} pixels"
+        limits = {"width": width, "height": height, "max_pixels": max_pixels}
+        super().__init__(f"{size}; at most {max_pixels} are read: scale it down.", extensions=limits)
+
+
+class TooManyFrames(Problem):
+    """An animation of more than `max_frames`; refused unseen."""
+
+    status, type, title = 413, "too-many-frames", "Too many frames"
+
+    def __init__(self, max_frames: int) -> None:
+        detail = f"The picture is animated, with more than {max_frames} frames: send fewer, or one frame alone."
+        super().__init__(detail, extensions={"max_frames": max_frames})
+
+
 def retry_after(seconds: float) -> dict[str, str]:
     """The headers that say when to come back."""
     # RFC 9110 allows whole seconds only, rounded up here, so that whoever obeys does not come too early. The other one

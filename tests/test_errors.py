@@ -12,11 +12,15 @@ from app.errors import (
     NotAcceptable,
     NotReady,
     Overloaded,
+    PictureTooLarge,
     Problem,
     SoundTooLong,
+    TooManyFrames,
     UnknownClass,
     UnknownModel,
+    UnreadablePicture,
     UnreadableSound,
+    UnsupportedPicture,
     UnsupportedSound,
 )
 
@@ -34,6 +38,10 @@ EVERY: list[tuple[Problem, int, str]] = [
         "The sound lasts 700.04 s; of 2 channels at 48000 Hz, 600 s are taken at most: send it in parts.",
     ),
     (NotAcceptable("text/html", ["image/png"]), 406, "Nothing here can be sent as 'text/html'; offered: image/png."),
+    (UnsupportedPicture("The upload is HEIC", ["JPEG", "PNG"]), 415, "The upload is HEIC; supported: JPEG, PNG."),
+    (UnreadablePicture("PNG", "it is truncated"), 422, "The PNG can't be read: it is truncated."),
+    (PictureTooLarge(90, 70, 6000), 413, "The picture is coded as 90×70 pixels; at most 6000 are read: scale it down."),
+    (TooManyFrames(9), 413, "The picture is animated, with more than 9 frames: send fewer, or one frame alone."),
     (Overloaded("3 s of work wait.", 3), 429, "3 s of work wait."),
     (DeadlineExceeded(1.5, 2), 429, "The deadline passed after 1.5 s in the queue; ask for fewer samples, "),
     (NotReady("b@1 is still loading."), 503, "b@1 is still loading."),
@@ -68,6 +76,9 @@ def test_extensions_are_members_of_the_document() -> None:
     assert UnknownClass("cow", ["cat"]).document()["classes"] == ["cat"]
     assert NotAcceptable("a/b", ["image/png"]).document()["offered"] == ["image/png"]
     assert SoundTooLong(700, 600, "1 channels").document()["most"] == 600
+    assert UnsupportedPicture("", ["PNG"]).document()["supported"] == ["PNG"]
+    assert PictureTooLarge(90, 70, 6000).document()["max_pixels"] == 6000
+    assert TooManyFrames(9).document()["max_frames"] == 9
     errors = [{"field": "n", "message": "at most 64"}]
     assert InvalidParameter(errors).document()["errors"] == errors
 
