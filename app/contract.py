@@ -120,6 +120,12 @@ class Graph(Part):
         """The input of that meaning, or None."""
         return next((tensor for tensor in self.inputs if tensor.meaning == meaning), None)
 
+    def given(self, meaning: Meaning) -> Tensor:
+        """The input of that meaning; `ContractError` if the graph has none."""
+        if (tensor := self.input(meaning)) is None:
+            raise ContractError(f"{self.file} has no input that means {meaning!r}")
+        return tensor
+
     def output(self, meaning: Meaning) -> Tensor:
         """The output of that meaning; `ContractError` if the graph has none."""
         for tensor in self.outputs:

@@ -66,6 +66,17 @@ class UnknownClass(Problem):
         super().__init__(f"{owner} {has} {name!r}; known: {_listed(classes)}.", extensions={"classes": list(classes)})
 
 
+class UnknownStyle(Problem):
+    """The model, or every model when none was named, lacks that style; `styles` are those that exist."""
+
+    status, type, title = 404, "unknown-style", "Unknown style"
+
+    def __init__(self, name: str, styles: Sequence[str], model: str | None = None) -> None:
+        owner = f"{model} has" if model else "No model has"
+        detail = f"{owner} {'no' if model else 'a'} style {name!r}; known: {_listed(styles)}."
+        super().__init__(detail, extensions={"styles": list(styles)})
+
+
 class InvalidParameter(Problem):
     """Parameters that can't be used; `errors` is one {"field", "message"} for each."""
 

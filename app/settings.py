@@ -74,6 +74,7 @@ class Settings(BaseSettings):
         ge=1024,
         description="most pixels of a picture that a request brings, all its frames together",
     )
+    max_frames: int = Field(default=256, ge=1, description="most frames of an animation that a request brings")
     queue_seconds: float = Field(
         default=10,
         gt=0,
@@ -95,6 +96,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe message logged"
     )
+
+    @property
+    def upload_bytes(self) -> int:
+        """The largest file that a request may bring, in bytes."""
+        return int(self.max_upload_mb * 1_000_000)
 
     @field_validator("device")
     @classmethod

@@ -15,11 +15,11 @@ from app.api import answers, caching, headers, openapi, streaming
 from app.api.deps import DirectRoute, Service, parameters, service
 from app.api.drawing import Drawing, settle
 from app.api.jobs import carried_out, submitted
-from app.api.negotiation import preferred
-from app.api.schemas import Format, GenerateParameters, Samples, limited
+from app.api.negotiation import negotiated
+from app.api.schemas import GenerateParameters, Samples, limited
 from app.api.streaming import Feed, framing
 from app.engine.model import LiveModel
-from app.errors import NotAcceptable, UnknownClass
+from app.errors import UnknownClass
 from app.settings import Settings
 
 # Drawing latents costs 13 µs a sample: cheaper than a thread for a few, too long on the event loop for many.
@@ -80,7 +80,7 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     started = time.monotonic()
     here = service(request)
     asked = await parameters(request, limits)
-    file_format = asked.format or _negotiated(request)
+    file_format = asked.format or negotiated(request, answers.MEDIA_TYPES)
     live = _model(here, asked)
     request.state.model = live.manifest.reference
     seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
@@ -116,14 +116,6 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     done = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority)
     fields["Server-Timing"] = headers.server_timing(done.timing, time.monotonic() - started)
     return Response(done.result(), headers=fields, media_type=media_type)
-
-
-def _negotiated(request: Request) -> Format:
-    accept = ", ".join(request.headers.getlist("accept"))
-    chosen = preferred(accept, answers.MEDIA_TYPES)
-    if chosen is None:
-        raise NotAcceptable(accept, list(answers.MEDIA_TYPES.values()))
-    return chosen
 
 
 def _model(here: Service, asked: GenerateParameters) -> LiveModel:

@@ -69,10 +69,11 @@ def ascii_text(name: str) -> str:
     return quote(name, safe=" !\"#$&'()*+,/:;<=>?@[\\]^`{|}")
 
 
-def server_timing(timing: Timing, total: float) -> str:
-    """`Server-Timing`: where the time of a request went, in milliseconds; `total` is in seconds."""
+def server_timing(timing: Timing, total: float, **before: float) -> str:
+    """`Server-Timing`: where the time of a request went, in milliseconds; `total` and `before` in seconds."""
     phases: Mapping[str, float] = {
         "queue": timing.queue,
+        **before,
         "infer": timing.infer,
         "encode": timing.encode,
         "total": total,

@@ -80,6 +80,8 @@ def _summary(request: Request, entry: Entry) -> dict[str, Any]:
     links = {"self": here}
     if manifest := entry.manifest:
         summary |= {"title": manifest.title, "tasks": manifest.tasks, "classes": manifest.classes}
+        if manifest.styles:
+            summary["styles"] = list(manifest.styles)
         if "generate" in manifest.tasks:
             links["generate"] = f"{root}/generate?model={entry.reference}"
         files = {SAMPLES: {"samples": f"{here}/samples.png"}, CARD: {"card": f"{here}/card"}}

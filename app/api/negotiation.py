@@ -3,7 +3,20 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
+from starlette.requests import Request
+
+from app.errors import NotAcceptable
+
 Name = TypeVar("Name", bound=str)
+
+
+def negotiated(request: Request, offered: Mapping[Name, str]) -> Name:
+    """What to send to this client, see `preferred`; raises `NotAcceptable` if it takes nothing of what is offered."""
+    accept = ", ".join(request.headers.getlist("accept"))
+    chosen = preferred(accept, offered)
+    if chosen is None:
+        raise NotAcceptable(accept, list(offered.values()))
+    return chosen
 
 
 def preferred(accept: str, offered: Mapping[Name, str]) -> Name | None:

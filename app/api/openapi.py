@@ -10,10 +10,11 @@ from app.api.schemas import ProblemDocument, properties
 Responses = dict[int | str, dict[str, Any]]
 
 MEANINGS = {
-    404: "No such model, version or class; the answer lists those that exist.",
+    400: "The form is broken.",
+    404: "No such model, version, class or style; the answer lists those that exist.",
     406: "Nothing that the Accept header allows can be made.",
     413: "The body is too large.",
-    415: "The body is not JSON.",
+    415: "The body, or the file in it, is of no kind that is taken.",
     422: "A parameter is out of its range; the answer names each with what it must be.",
     429: "More work is queued than would be done in time. Come back after Retry-After seconds.",
     500: "The model failed, or computed what can't be sent.",
