@@ -26,14 +26,27 @@ SUB = 1
 
 def encode(pixels: NDArray[np.uint8], texts: Mapping[str, bytes]) -> bytes:
     """A picture, uint8 [h, w, c] with 1, 3 or 4 channels, as a PNG with these texts, UTF-8 by keyword."""
+    return head(pixels, texts) + chunk(b"IDAT", deflated(pixels)) + chunk(b"IEND", b"")
+
+
+def head(pixels: NDArray[np.uint8], texts: Mapping[str, bytes]) -> bytes:
+    """What comes before the pixels: signature, size and colour type, texts."""
     height, width, channels = pixels.shape
-    header = struct.pack(">2I5B", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)
-    data = isal_zlib.compress(_filtered(pixels), LEVEL)
-    chunks = [_chunk(b"IHDR", header)]
+    header = chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0))
     # Keyword, not compressed, no language, no translated keyword (section 11.3.3.4).
-    chunks += [_chunk(b"iTXt", key.encode("latin-1") + bytes(5) + text) for key, text in texts.items()]
-    chunks += [_chunk(b"IDAT", data), _chunk(b"IEND", b"")]
-    return SIGNATURE + b"".join(chunks)
+    written = [chunk(b"iTXt", key.encode("latin-1") + bytes(5) + text) for key, text in texts.items()]
+    return SIGNATURE + header + b"".join(written)
+
+
+def deflated(pixels: NDArray[np.uint8]) -> bytes:
+    """The pixels, filtered and compressed: what an IDAT chunk holds."""
+    return isal_zlib.compress(_filtered(pixels), LEVEL)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """One chunk: length, kind, data, checksum (section 5.3)."""
+    content = kind + data
+    return b"%b%b%b" % (len(data).to_bytes(4, "big"), content, isal_zlib.crc32(content).to_bytes(4, "big"))
 
 
 def _filtered(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -45,8 +58,3 @@ def _filtered(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     rows[:, 1 : 1 + channels] = values[:, :channels]
     np.subtract(values[:, channels:], values[:, :-channels], out=rows[:, 1 + channels :])
     return rows
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    content = kind + data
-    return b"%b%b%b" % (len(data).to_bytes(4, "big"), content, isal_zlib.crc32(content).to_bytes(4, "big"))
