@@ -1,12 +1,12 @@
 """What an upload says of itself, read before any decoder sees it: its kind, its size, its frames.
 
 A few bytes can ask a decoder for gigabytes or for minutes. What would is refused here or left out of what the decoder
-is given; the size of the picture is known before a pixel is unpacked. Used by `pictures`; knows bytes only.
+is given; the size of the picture is known before a pixel is unpacked. Used by `pictures` and `clips`; knows bytes only.
 """
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.errors import UnreadablePicture, UnsupportedPicture
@@ -33,6 +33,10 @@ MAX_EXIF_SEGMENTS = 16
 
 MOST_FRAMES = 10_000
 """How far the frames of a GIF are counted."""
+
+
+GIF_FRAME, GIF_EXTENSION, GIF_CONTROL, GIF_END = 0x2C, 0x21, 0xF9, 0x3B
+"""What begins a frame, an extension, in which the second byte says that it is a frame's control, and the end."""
 
 
 @dataclass(frozen=True)
@@ -102,47 +106,64 @@ def _jpeg(data: bytes) -> Header:
 
 
 def _png(data: bytes) -> Header:
-    """Keeps the chunks (PNG, third edition, section 5) that the first frame needs, each kind but IDAT once."""
+    """Keeps the chunks that the first frame needs, each kind but IDAT once."""
     if data[12:16] != b"IHDR":
         raise ValueError("it doesn't begin with its size")
     width, height = struct.unpack_from(">2I", data, 16)
     kept = [data[:8]]
     seen: set[bytes] = set()
-    frames, at = 1, 8
-    while at + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + length
+    frames = 1
+    for kind, chunk in png_chunks(data):
         if kind == b"acTL":
-            (frames,) = struct.unpack_from(">I", data, at + 8)
+            (frames,) = struct.unpack_from(">I", chunk, 8)
         if kind == b"IDAT" or kind in PNG_CHUNKS - seen:
-            kept.append(data[at:end])
+            kept.append(chunk)
         seen.add(kind)
-        at = end
     return Header("PNG", b"".join(kept), width, height, frames)
 
 
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a PNG (third edition, section 5), each whole, after its kind."""
+    at = 8
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        yield kind, data[at : at + 12 + length]
+        at += 12 + length
+
+
 def _gif(data: bytes) -> Header:
-    """Walks the blocks (GIF89a, sections 17 to 27); keeps the first frame and what says how it is shown."""
-    width, height, flags = struct.unpack_from("<2HB", data, 6)
-    at = 13 + _table(flags)
-    kept, frames = [data[:at]], 0
-    while at < len(data) and data[at] != 0x3B and frames < MOST_FRAMES:
-        start, kind = at, data[at]
-        if kind == 0x2C:
-            left, top, wide, high, flags = struct.unpack_from("<4HB", data, at + 1)
-            at = _blocks_end(data, at + 11 + _table(flags))
+    """Keeps the first frame and what says how it is shown."""
+    width, height = struct.unpack_from("<2H", data, 6)
+    blocks = gif_blocks(data)
+    kept, frames = [next(blocks)], 0
+    for block in blocks:
+        if not frames and (block[0] == GIF_FRAME or block[1] == GIF_CONTROL):
+            kept.append(block)
+        if block[0] == GIF_FRAME:
             if not frames:
                 # A frame may reach beyond the screen, which then grows.
+                left, top, wide, high = struct.unpack_from("<4H", block, 1)
                 width, height = max(width, left + wide), max(height, top + high)
-                kept.append(data[start:at])
             frames += 1
-        elif kind == 0x21:
+        if frames == MOST_FRAMES:
+            break
+    return Header("GIF", b"".join(kept), width, height, frames)
+
+
+def gif_blocks(data: bytes) -> Iterator[bytes]:
+    """The head of a GIF (GIF89a, sections 17 to 19), then its frames and extensions (20 to 26), each whole."""
+    at = 13 + _table(data[10])
+    yield data[:at]
+    while at < len(data) and data[at] != GIF_END:
+        start, kind = at, data[at]
+        if kind == GIF_FRAME:
+            at = _blocks_end(data, at + 11 + _table(data[at + 9]))
+            yield data[start:at]
+        elif kind == GIF_EXTENSION:
             at = _blocks_end(data, at + 2)
-            if not frames and data[start + 1] == 0xF9:
-                kept.append(data[start:at])
+            yield data[start:at]
         else:
             at += 1
-    return Header("GIF", b"".join(kept), width, height, frames)
 
 
 def _table(flags: int) -> int:
