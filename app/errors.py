@@ -5,7 +5,7 @@ Raised by the engine and the api, rendered by the api. Knows no web framework.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
@@ -157,6 +157,35 @@ class TooManyFrames(Problem):
     def __init__(self, max_frames: int) -> None:
         detail = f"The picture is animated, with more than {max_frames} frames: send fewer, or one frame alone."
         super().__init__(detail, extensions={"max_frames": max_frames})
+
+
+class UnsupportedClip(Problem):
+    """An upload of a kind that no frames are read from; `found` says what it is, `supported` are the kinds that are."""
+
+    status, type, title = 415, "unsupported-clip", "Unsupported clip"
+
+    def __init__(self, found: str, supported: Sequence[str]) -> None:
+        super().__init__(f"{found}; supported: {_listed(supported)}.", extensions={"supported": list(supported)})
+
+
+class UnreadableClip(Problem):
+    """A clip of a kind that is read, but which can't be: truncated, damaged, or of frames that don't go together."""
+
+    status, type, title = 422, "unreadable-clip", "Unreadable clip"
+
+    def __init__(self, kind: str, flaw: str) -> None:
+        super().__init__(f"The {kind} can't be read: {flaw}.")
+
+
+class ClipTooLong(Problem):
+    """A clip of more frames, pixels in all its frames, or bytes, than the `limit`; refused before they are unpacked."""
+
+    status, type, title = 413, "clip-too-long", "Clip too long"
+
+    def __init__(self, unit: Literal["frames", "pixels", "bytes"], limit: int) -> None:
+        advice = "send fewer frames" if unit == "frames" else "send fewer frames, or smaller ones"
+        detail = f"The clip has more than {limit} {unit} in all, the most that are read: {advice}."
+        super().__init__(detail, extensions={f"max_{unit}": limit})
 
 
 def retry_after(seconds: float) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import pytest
 
 from app.errors import (
+    ClipTooLong,
     DeadlineExceeded,
     Draining,
     InferenceFailed,
@@ -18,8 +19,10 @@ from app.errors import (
     TooManyFrames,
     UnknownClass,
     UnknownModel,
+    UnreadableClip,
     UnreadablePicture,
     UnreadableSound,
+    UnsupportedClip,
     UnsupportedPicture,
     UnsupportedSound,
 )
@@ -36,6 +39,13 @@ EVERY: list[tuple[Problem, int, str]] = [
         SoundTooLong(700.04, 600, "2 channels at 48000 Hz"),
         413,
         "The sound lasts 700.04 s; of 2 channels at 48000 Hz, 600 s are taken at most: send it in parts.",
+    ),
+    (UnsupportedClip("The upload is empty", ["GIF", "npy"]), 415, "The upload is empty; supported: GIF, npy."),
+    (UnreadableClip("GIF", "it is truncated"), 422, "The GIF can't be read: it is truncated."),
+    (
+        ClipTooLong("frames", 256),
+        413,
+        "The clip has more than 256 frames in all, the most that are read: send fewer frames.",
     ),
     (NotAcceptable("text/html", ["image/png"]), 406, "Nothing here can be sent as 'text/html'; offered: image/png."),
     (UnsupportedPicture("The upload is HEIC", ["JPEG", "PNG"]), 415, "The upload is HEIC; supported: JPEG, PNG."),
@@ -79,6 +89,7 @@ def test_extensions_are_members_of_the_document() -> None:
     assert UnsupportedPicture("", ["PNG"]).document()["supported"] == ["PNG"]
     assert PictureTooLarge(90, 70, 6000).document()["max_pixels"] == 6000
     assert TooManyFrames(9).document()["max_frames"] == 9
+    assert ClipTooLong("frames", 9).document()["max_frames"] == ClipTooLong("bytes", 9).document()["max_bytes"] == 9
     errors = [{"field": "n", "message": "at most 64"}]
     assert InvalidParameter(errors).document()["errors"] == errors
 

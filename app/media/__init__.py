@@ -1,1 +1,1 @@
-"""Bytes ↔ arrays: pictures, what is written into them, and sound. Knows codecs and numpy, neither HTTP nor engines."""
+"""Bytes ↔ arrays: pictures, films, what is written into them, and sound. Knows codecs, neither HTTP nor engines."""

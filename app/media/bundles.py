@@ -1,5 +1,6 @@
 """Many samples in one file: a zip of pictures, or the bare array. Deterministic, like the pictures themselves."""
 
+import math
 from collections.abc import Iterable
 from io import BytesIO
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -10,6 +11,9 @@ from app.media.images import Pixels
 
 # The earliest date that zip can hold: a fixed one keeps the bytes a function of the content.
 EPOCH = (1980, 1, 1, 0, 0, 0)
+
+NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+"""What reads shape, order and type, by version of the format; both refuse headers that are too long to parse."""
 
 
 def archive(files: Iterable[tuple[str, bytes]]) -> bytes:
@@ -28,3 +32,22 @@ def npy(pixels: Pixels) -> bytes:
     out = BytesIO()
     np.lib.format.write_array(out, np.ascontiguousarray(pixels), version=(1, 0), allow_pickle=False)
     return out.getvalue()
+
+
+def from_npy(data: bytes) -> Pixels:
+    """The array in a file of numpy's format, uint8 of any shape, as a view of the bytes.
+
+    Nothing is unpickled. Raises ValueError, with what is wrong, for other types and for files that aren't whole.
+    """
+    file = BytesIO(data)
+    try:
+        shape, by_columns, dtype = NPY_HEADERS[np.lib.format.read_magic(file)](file)
+    except Exception as error:
+        # The header is an expression of Python's: what it raises can be nearly anything.
+        raise ValueError("its header is damaged or cut off, or of a version that no array of numbers needs") from error
+    if dtype != np.uint8:
+        raise ValueError(f"its values are {dtype}, not uint8")
+    size = math.prod(shape)
+    if min(shape, default=0) < 0 or len(data) - file.tell() != size:
+        raise ValueError(f"its shape, {list(shape)}, takes {size} bytes, and it has {len(data) - file.tell()}")
+    return np.frombuffer(data, np.uint8, size, file.tell()).reshape(shape, order="F" if by_columns else "C")

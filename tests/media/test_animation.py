@@ -56,6 +56,15 @@ def error(frames: Pixels, others: Pixels) -> float:
     return float(np.sqrt(np.mean((frames.astype(float) - others) ** 2)))
 
 
+@pytest.mark.parametrize(("file_format", "channels"), [("gif", 1), ("apng", 1), ("apng", 3), ("apng", 4)])
+def test_ffmpeg_reads_the_same_frames_as_pillow(file_format: animation.Format, channels: int) -> None:
+    drawn = noise(channels)
+    with av.open(BytesIO(film(drawn, file_format, xmp=RECIPE.xmp))) as opened:
+        read = np.stack([frame.to_ndarray(format="rgba") for frame in opened.decode(video=0)])
+    seen = max(3, channels)
+    np.testing.assert_array_equal(read[..., :seen], np.broadcast_to(drawn, (*drawn.shape[:3], seen)))
+
+
 @pytest.mark.parametrize("frames", [1, 2, 5])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("file_format", LOSSLESS)
