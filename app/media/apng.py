@@ -1,7 +1,8 @@
 """A writer of animated PNG (PNG, third edition, section 11.3.7), of whole frames, with the PNG writer's compression.
 
 Pillow's leaves out a frame that equals the one before it, so that a film of a dry sky becomes a still. Here k frames
-stay k, and a film of 32 frames of 256×192 pixels is written in an eighth of the time.
+stay k. Against Pillow at level 1, a film of 32 frames takes 1.7 and not 21 ms drawn by a model of CIFAR-10, 30 and not
+237 ms of a drive through streets at 256×192 pixels, and is 8 to 25 % larger.
 """
 
 import struct

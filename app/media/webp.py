@@ -1,8 +1,9 @@
 """A writer of animated WebP: a container around frames that libwebp compressed as stills, lossless.
 
 libwebp's own animator leaves out a frame that equals the one before it, and alters the colour of clear pixels. Here k
-frames stay k, and every value stays. Films of generated pictures, where each frame differs all over, come out smaller,
-by 6 to 15 %, since there is nothing to gain from the frame before.
+frames stay k, and every value stays. The animator stores only what differs from the frame before, which in generated
+films is nearly all: against it, a film comes out 7 % smaller drawn by a model of CIFAR-10, and 9 % larger by one of
+Fashion-MNIST, on its black ground.
 """
 
 import struct
