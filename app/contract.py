@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from app import classes, latents
+from app import classes, directions, latents
 from app.classes import Class
+from app.directions import Direction
 from app.foreign import Foreign
 
 MANIFEST = "model.json"
@@ -244,6 +245,7 @@ class Manifest(Part):
     classes: tuple[str, ...] = ()
     styles: dict[Name, str] = {}
     """Of the task `style`: the role of the graph that draws each style."""
+    directions: tuple[Direction, ...] = ()
     training: Training | None = None
     origin: Origin | None = None
     """In the place of `training` where the graph was made elsewhere."""
@@ -266,6 +268,7 @@ class Manifest(Part):
             self._can(task)
         if unknown := [role for role in self.styles.values() if role not in self.graphs]:
             raise ValueError(f"styles name {', '.join(unknown)}, which is no graph")
+        directions.check(self.directions, self.latent.size if self.latent else None)
         if not self.golden:
             raise ValueError(f"the task {self.tasks[0]!r} needs golden samples")
         return self
