@@ -35,6 +35,7 @@ def test_the_folder_is_complete_and_checked(folder: Path) -> None:
         "generator.onnx",
         "critic.onnx",
         "samples.png",
+        "directions.png",
         "README.md",
     }
     assert manifest.reference == "digits@1"
@@ -88,8 +89,7 @@ def test_the_graph_holds_no_batch_statistics_and_no_dropout(folder: Path) -> Non
             assert not [a for a in node.attribute if a.name == "training_mode" and a.i]
 
 
-@pytest.mark.parametrize("name", ["cgan", "stackgan"])
-@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize(("name", "half"), [("cgan", False), ("stackgan", True)])
 def test_weights_of_one_class_draw_the_very_bytes_that_its_index_drew(name: str, half: bool, tmp_path: Path) -> None:
     run = runs.run(name, tmp_path / "run")
     weights, *_ = run.recipe.exports(run.served)
