@@ -5,6 +5,13 @@ Written by whoever writes a model folder: the exporter, the evaluation, and `app
 
 from app.contract import Manifest, Metric, Origin, Tensor, Training
 
+DIRECTIONS = "directions.png"
+"""The sheet of the directions."""
+
+_FOUND = {
+    "sefa": "in closed form from the first layer's weight (SeFa)",
+    "pca": "from the principal components of early features (GANSpace)",
+}
 _LIMITS = {
     "pictures": "The pictures resemble the training set and inherit its biases and gaps. They are not photographs of "
     "anything, and every one that the service sends is marked as made by a machine.",
@@ -16,14 +23,8 @@ _LIMITS = {
 
 def render(manifest: Manifest) -> str:
     """The card as Markdown."""
-    return (
-        "\n\n".join(
-            filter(
-                None, [_head(manifest), _numbers(manifest), _provenance(manifest), manifest.notes, _limits(manifest)]
-            )
-        )
-        + "\n"
-    )
+    parts = [_head, _directions, _numbers, _provenance, _notes, _limits]
+    return "\n\n".join(filter(None, (part(manifest) for part in parts))) + "\n"
 
 
 def _head(manifest: Manifest) -> str:
@@ -53,6 +54,26 @@ def _caption(manifest: Manifest) -> str:
     if manifest.tasks == ("generate",):
         return "Unconditional. The picture shows samples 0 to 63 of seed 0, none chosen."
     return "The picture shows examples that training never saw, none chosen, and what the model makes of them."
+
+
+def _directions(manifest: Manifest) -> str:
+    if not manifest.directions:
+        return ""
+    rows = [_line(["direction", "found", "from", "to"]), "|---|---|---|---|"]
+    for direction in manifest.directions:
+        ends = [f"{end:g}" for end in direction.range]
+        rows.append(_line([f"`{direction.name}`", _FOUND[direction.kind], *ends]))
+    return "\n\n".join(
+        [
+            "## Directions",
+            f"![directions]({DIRECTIONS})",
+            "Ways through the latent space along which pictures change. Each row of the picture is one, and moves the "
+            "same samples of seed 0, in even steps from the least to the most amount; the middle one is untouched. "
+            "Amounts are standard deviations of the prior. A name with a number says how a direction was found, and "
+            "its rank there; people gave the others.",
+            "\n".join(rows),
+        ]
+    )
 
 
 def _numbers(manifest: Manifest) -> str:
@@ -131,6 +152,10 @@ def _trained(manifest: Manifest, training: Training) -> str:
 
 def _seen(manifest: Manifest) -> str:
     return "clips" if {"enhance", "predict"} & set(manifest.tasks) else "pictures"
+
+
+def _notes(manifest: Manifest) -> str:
+    return manifest.notes
 
 
 def _limits(manifest: Manifest) -> str:

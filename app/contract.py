@@ -8,7 +8,7 @@ import base64
 import hashlib
 import platform
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from app import latents
+from app import classes, directions, latents
+from app.classes import Class
+from app.directions import Direction
 from app.foreign import Foreign
 
 MANIFEST = "model.json"
@@ -55,6 +57,7 @@ class Tensor(Part):
     """One input or output of a graph. `shape` holds ints, or names for dynamic axes; the first axis is the batch.
 
     Pictures are uint8 [n, h, w, c], frames uint8 [n, k, h, w, c], the oldest first, audio float32 [n, t] in [-1, 1].
+    A label is the class's index, int64 [n], or weights of all classes, float32 [n, classes].
     That is what the service sees. A graph that was made elsewhere may hold it otherwise: then `foreign` says how.
     """
 
@@ -85,6 +88,16 @@ class Tensor(Part):
         if self.usual is None and len(fixed) != len(self.shape) - 1:
             raise ContractError(f"{self.name} is {list(self.shape)}, and no usual shape is stated")
         return fixed if self.usual is None else self.usual
+
+    def labels(self, asked: Sequence[Class]) -> Values:
+        """What this input, a label, takes for the class of each sample: int64 [n], or float32 [n, classes].
+
+        ValueError for a mixture where it takes an index; else for weights that are none, or a class that is not there.
+        """
+        if self.dtype == "int64":
+            return classes.indices(asked)
+        (count,) = self.sample
+        return classes.weights(asked, count)
 
 
 class Graph(Part):
@@ -232,6 +245,7 @@ class Manifest(Part):
     classes: tuple[str, ...] = ()
     styles: dict[Name, str] = {}
     """Of the task `style`: the role of the graph that draws each style."""
+    directions: tuple[Direction, ...] = ()
     training: Training | None = None
     origin: Origin | None = None
     """In the place of `training` where the graph was made elsewhere."""
@@ -254,6 +268,7 @@ class Manifest(Part):
             self._can(task)
         if unknown := [role for role in self.styles.values() if role not in self.graphs]:
             raise ValueError(f"styles name {', '.join(unknown)}, which is no graph")
+        directions.check(self.directions, self.latent.size if self.latent else None)
         if not self.golden:
             raise ValueError(f"the task {self.tasks[0]!r} needs golden samples")
         return self
@@ -281,6 +296,12 @@ class Manifest(Part):
         label = generator.input("label")
         if (label is not None) != bool(self.classes):
             raise ValueError("a generator with a label needs class names, and one without has none")
+        weights = ("float32", (len(self.classes),))
+        if label is not None and (label.dtype, label.shape[1:]) not in (("int64", ()), weights):
+            raise ValueError(
+                f"a label of {len(self.classes)} classes must be int64 [n] or float32 [n, {len(self.classes)}], "
+                f"{label.name} is {label.dtype} [{', '.join(map(str, label.shape))}]"
+            )
         if label and label.foreign and label.foreign.one_hot and label.foreign.shape[1] != len(self.classes):
             raise ValueError(
                 f"its label has {label.foreign.shape[1]} values, and there are {len(self.classes)} classes"
@@ -307,12 +328,12 @@ class Manifest(Part):
         return not any(graph.random for graph in self.graphs.values())
 
     def inputs(
-        self, seed: int, indices: range, label: int | None = None, truncation: float = 1, role: str = "generator"
+        self, seed: int, indices: range, label: Class | None = None, truncation: float = 1, role: str = "generator"
     ) -> dict[str, NDArray[np.generic]]:
         """What the graph of a role eats for samples `indices` of `seed`, by ONNX input name.
 
-        Latents float32 [n, size]; labels int64 [n]: `label` for all, or drawn from the seed when None. What users
-        would send is made up from the seed: see `probe`.
+        Latents float32 [n, size]; labels as that graph takes them, see `Tensor.labels`: `label` for all, or drawn
+        from the seed when None. What users would send is made up from the seed: see `probe`.
         The exporter's golden samples, the evaluation and the service all come through here.
         """
         drawn: dict[str, NDArray[np.generic]] = {}
@@ -325,9 +346,9 @@ class Manifest(Part):
             elif tensor.meaning != "label":
                 drawn[tensor.name] = probe(tensor, seed, indices)
             elif label is None:
-                drawn[tensor.name] = latents.classes(seed, indices, len(self.classes))
+                drawn[tensor.name] = tensor.labels(latents.classes(seed, indices, len(self.classes)).tolist())
             else:
-                drawn[tensor.name] = np.full(len(indices), label, np.int64)
+                drawn[tensor.name] = tensor.labels([label] * len(indices))
         return drawn
 
 

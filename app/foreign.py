@@ -70,6 +70,8 @@ class Foreign(BaseModel):
         if self.layout is not None or self.range is not None:
             return f"only pictures have layout and range, not a {meaning}"
         sample = self.shape[1:]
+        if meaning == "label" and len(seen) > 1:
+            return "a graph made elsewhere can't hold weights of classes otherwise"
         if meaning == "label":
             plain = len(sample) < 2 and all(isinstance(side, int) for side in sample)
             return None if plain else f"a label is a number, or a row with a value for each class, not {_shown(sample)}"

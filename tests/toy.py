@@ -18,8 +18,10 @@ SIDE = 16
 RECIPE = "toy"
 
 
-def graph(classes: int = 0, seed: int = 0) -> onnx.ModelProto:
+def graph(classes: int = 0, seed: int = 0, *, weighs: bool = False) -> onnx.ModelProto:
     """z float32 [n, 8] (and label int64 [n]) → image uint8 [n, 16, 16, 3]; `seed` draws the weights.
+
+    If it `weighs`, the label is float32 [n, classes].
 
     Two transposed convolutions, since those are computed picture by picture at any batch.
     """
@@ -37,9 +39,13 @@ def graph(classes: int = 0, seed: int = 0) -> onnx.ModelProto:
     latent = "z"
     if classes:
         weights["embedding"] = draw.normal(0, 1, (classes, LATENT)).astype(np.float32)
-        inputs.append(helper.make_tensor_value_info("label", TensorProto.INT64, ["n"]))
+        if weighs:
+            inputs.append(helper.make_tensor_value_info("label", TensorProto.FLOAT, ["n", classes]))
+            nodes.append(helper.make_node("MatMul", ["label", "embedding"], ["embedded"]))
+        else:
+            inputs.append(helper.make_tensor_value_info("label", TensorProto.INT64, ["n"]))
+            nodes.append(helper.make_node("Gather", ["embedding", "label"], ["embedded"]))
         nodes += [
-            helper.make_node("Gather", ["embedding", "label"], ["embedded"]),
             helper.make_node("Add", ["z", "embedded"], ["conditioned"]),
         ]
         latent = "conditioned"
@@ -74,13 +80,15 @@ def build(
     version: int = 1,
     classes: Sequence[str] = ("cat", "dog"),
     seed: int = 0,
+    *,
+    weighs: bool = False,
 ) -> Path:
     """Writes the model folder `models/<name>/<version>/`, golden samples included, and returns it."""
     folder = models / name / str(version)
     folder.mkdir(parents=True)
-    data = graph(len(classes), seed).SerializeToString()
+    data = graph(len(classes), seed, weighs=weighs).SerializeToString()
     (folder / "generator.onnx").write_bytes(data)
-    manifest = _manifest(name, version, tuple(classes), contract.digest(data))
+    manifest = _manifest(name, version, tuple(classes), contract.digest(data), weighs)
     contract.write(folder, manifest.model_copy(update={"golden": _golden(manifest, data)}))
     return folder
 
@@ -98,10 +106,11 @@ def regild(folder: Path) -> None:
     rewrite(folder, golden=_golden(manifest, (folder / "generator.onnx").read_bytes()))
 
 
-def _manifest(name: str, version: int, classes: tuple[str, ...], digest: str) -> contract.Manifest:
+def _manifest(name: str, version: int, classes: tuple[str, ...], digest: str, weighs: bool) -> contract.Manifest:
     inputs = [contract.Tensor(name="z", meaning="latent", dtype="float32", shape=("n", LATENT))]
     if classes:
-        inputs.append(contract.Tensor(name="label", meaning="label", dtype="int64", shape=("n",)))
+        label = contract.Tensor(name="label", meaning="label", dtype="int64", shape=("n",))
+        inputs.append(label.model_copy(update={"dtype": "float32", "shape": ("n", len(classes))}) if weighs else label)
     image = contract.Tensor(
         name="image", meaning="image", dtype="uint8", shape=("n", SIDE, SIDE, 3), layout="NHWC", range=(0, 255)
     )

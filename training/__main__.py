@@ -4,7 +4,7 @@ import sys
 
 from training import cli
 
-COMMANDS = {"train": cli.train, "evaluate": cli.evaluate, "export": cli.export}
+COMMANDS = {"train": cli.train, "evaluate": cli.evaluate, "export": cli.export, "directions": cli.directions}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:

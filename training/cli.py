@@ -1,4 +1,4 @@
-"""The commands `ganymede train`, `evaluate` and `export`, and the words in which they fail."""
+"""The commands `ganymede train`, `evaluate`, `export` and `directions`, and the words in which they fail."""
 
 import logging
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from pydantic_settings import CliPositionalArg
 
 from app import contract
 from app.contract import ContractError
+from app.directions import Name
 from training import config, evaluation, features, loop
 from training import export as exporting
 from training.checkpoint import CheckpointError
@@ -62,6 +63,16 @@ class Evaluate(Flags):
     seed: int = Field(0, ge=0, description="of the drawn pictures")
 
 
+class Directions(Flags):
+    """Find the directions of a model's latent space in its graph, and write them into its manifest and card."""
+
+    model: CliPositionalArg[Path] = Field(description="a model folder, e.g. models/cifar10/1")
+    keep: dict[str, Name] = Field(
+        {},
+        description="those to keep, in that order, under names of your own: --keep sefa-1=brightness --keep pca-2=hue",
+    )
+
+
 def train(arguments: list[str]) -> int:
     """Train a generator: `ganymede train RECIPE --data … --out …`."""
     return _told(lambda: loop.train(config.parse(arguments)))
@@ -105,6 +116,17 @@ def evaluate(arguments: list[str]) -> int:
         metrics = evaluation.compared(request, flags.beside)
         exporting.record(flags.model, metrics)
         print(evaluation.table(metrics))
+
+    return _told(run)
+
+
+def directions(arguments: list[str]) -> int:
+    """Find a model's directions: `ganymede directions models/NAME/1`."""
+
+    def run() -> None:
+        flags = config.read(Directions, arguments)
+        manifest = exporting.find_directions(flags.model, flags.keep)
+        print(", ".join(direction.name for direction in manifest.directions))
 
     return _told(run)
 

@@ -6,13 +6,13 @@ An export whose graph does not answer as torch does is an error, and leaves no f
 import logging
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from app import card, contract
-from training import checkpoint, config, graphs, runtime, sheets
+from training import checkpoint, config, directions, graphs, runtime, sheets
 from training.checkpoint import Checkpoint
 from training.parity import ExportError
 from training.recipes import Networks, Recipe, Source
@@ -72,6 +72,9 @@ def export(
         facts["golden"] = tuple(_golden(draft, beside))
         where = {"data": data} if data else {}
         sheets.draw(draft, beside, recipe, saved.settings | where).save(beside / "samples.png")
+        if found := directions.find(draft, beside):
+            facts["directions"] = found
+            _draw_directions(draft.model_copy(update={"directions": found}), beside)
         hashes = {path.name: contract.digest(path.read_bytes()) for path in sorted(beside.iterdir())}
         _write(beside, contract.Manifest(**facts, files=hashes), hashes)
     except BaseException:
@@ -100,6 +103,35 @@ def record(folder: Path, metrics: Sequence[contract.Metric]) -> contract.Manifes
     measured = {metric.name: metric for metric in (*manifest.metrics, *metrics)}
     manifest = manifest.model_copy(update={"metrics": tuple(measured.values())})
     return _write(folder, manifest, dict(manifest.files))
+
+
+def find_directions(folder: Path, keep: Mapping[str, str] | None = None) -> contract.Manifest:
+    """Finds the directions of a folder's model, and writes them into its manifest and its card, with a sheet of them.
+
+    Its graphs and its golden samples stay as they are. `keep` are those to keep, in that order, each with the name that
+    it shall have; default: all, as they are found. Raises ContractError, or ExportError if there are none or not these.
+    """
+    manifest = contract.check(folder)
+    found = {direction.name: direction for direction in directions.find(manifest, folder)}
+    if not found:
+        raise ExportError(
+            f"{manifest.reference} has no directions: it draws no pictures of a latent, or no way through the latent "
+            "space changes them more than any other"
+        )
+    keep = keep or {name: name for name in found}
+    if unknown := [name for name in keep if name not in found]:
+        raise ExportError(f"{manifest.reference} has no direction {', '.join(unknown)}: it has {', '.join(found)}")
+    if len(set(keep.values())) < len(keep):
+        raise ExportError(f"two directions can't have one name: {', '.join(keep.values())}")
+    kept = tuple(found[old].model_copy(update={"name": new}) for old, new in keep.items())
+    manifest = manifest.model_copy(update={"directions": kept})
+    _draw_directions(manifest, folder)
+    sheet = contract.digest((folder / card.DIRECTIONS).read_bytes())
+    return _write(folder, manifest, manifest.files | {card.DIRECTIONS: sheet})
+
+
+def _draw_directions(manifest: contract.Manifest, folder: Path) -> None:
+    sheets.directions(manifest, folder).save(folder / card.DIRECTIONS, optimize=True)
 
 
 def _write(folder: Path, manifest: contract.Manifest, hashes: dict[str, str]) -> contract.Manifest:

@@ -43,7 +43,9 @@ def _inputs(made: Export, count: int, classes: int) -> Arrays:
     rng = np.random.default_rng(count)
     inputs: Arrays = {}
     for tensor in made.inputs:
-        if tensor.meaning == "label":
+        if tensor.meaning == "label" and tensor.dtype == "float32":
+            inputs[tensor.name] = rng.dirichlet(np.ones(classes), count).astype(np.float32)
+        elif tensor.meaning == "label":
             inputs[tensor.name] = rng.integers(classes, size=count)
         elif tensor.dtype == "uint8":
             inputs[tensor.name] = rng.integers(256, size=(count, *tensor.sample), dtype=np.uint8)

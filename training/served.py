@@ -20,7 +20,8 @@ class Served(nn.Module):
     """Takes and gives tensors as networks do, runs ONNX in between.
 
     Pictures are [n, c, h, w] and frames [n, k·c, h, w] in [-1, 1], rounded to the 256 levels that travel; sound is
-    [n, 1, t]; latents, labels and scores are as they are. Several outputs come as a tuple. It has no gradient.
+    [n, 1, t]; labels are class indices [n], whatever form the graph takes; latents and scores are as they are. Several
+    outputs come as a tuple. It has no gradient.
     """
 
     def __init__(self, session: Any, graph: contract.Graph) -> None:
@@ -44,7 +45,9 @@ class Served(nn.Module):
 
 def _travels(x: Tensor, tensor: contract.Tensor) -> NDArray[Any]:
     """A network's tensor as the graph takes it."""
-    array: NDArray[Any] = x.detach().float().cpu().numpy() if tensor.meaning != "label" else x.cpu().numpy()
+    if tensor.meaning == "label":
+        return tensor.labels(x.tolist())
+    array: NDArray[Any] = x.detach().float().cpu().numpy()
     if tensor.meaning == "audio":
         return np.ascontiguousarray(array[:, 0])
     if tensor.dtype != "uint8":

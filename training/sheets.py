@@ -1,17 +1,23 @@
-"""The sample sheet of a model folder, drawn by the exported graphs."""
+"""The sample sheet of a model folder and the sheet of its directions, drawn by the exported graphs."""
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from app import contract
+from app import contract, latents
 from training import config, data, journal, runtime
 from training.batches import batch_of, fixed, tensor
+from training.interior import Generator
 from training.recipes import Networks, Panel, Recipe
 from training.served import Served
 
 EXAMPLES = 8
+WALKERS = 3
+"""Samples that a sheet of directions moves."""
+STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+"""How far it moves them, in parts of a direction's range."""
 
 
 def draw(manifest: contract.Manifest, folder: Path, recipe: Recipe, settings: dict[str, Any]) -> Image.Image:
@@ -30,6 +36,22 @@ def draw(manifest: contract.Manifest, folder: Path, recipe: Recipe, settings: di
         role: Served(runtime.load((folder / graph.file).read_bytes()), graph) for role, graph in manifest.graphs.items()
     }
     return journal.sheet(recipe.preview(networks, batch_of(examples.draw(fixed(examples, EXAMPLES), None))))
+
+
+def directions(manifest: contract.Manifest, folder: Path) -> Image.Image:
+    """A row for each direction: the first samples of seed 0, of classes far apart, each moved along it in steps."""
+    generator = Generator(manifest, folder)
+    draw = generator.ask(generator.image)
+    starts = latents.noise(0, range(WALKERS), generator.size)
+    panels = []
+    for direction in manifest.directions:
+        low, high = direction.range
+        pictures = []
+        for index, start in enumerate(starts):
+            way = [direction.move(start, step * (high if step > 0 else -low)) for step in STEPS]
+            pictures.append(draw(np.stack(way), [index * generator.classes // WALKERS] * len(STEPS)))
+        panels.append(Panel(direction.name, tensor(np.concatenate(pictures))))
+    return journal.sheet(panels)
 
 
 def _samples(manifest: contract.Manifest, folder: Path) -> list[Panel]:

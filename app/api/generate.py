@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app import classes
 from app.api import answers, caching, headers, openapi, streaming
 from app.api.deps import DirectRoute, Service, parameters, service
 from app.api.drawing import Drawing, settle
@@ -135,6 +136,6 @@ def _inputs(drawing: Drawing) -> dict[str, NDArray[np.generic]]:
 
 
 def _labels(drawing: Drawing, inputs: Mapping[str, NDArray[np.generic]]) -> list[int | None]:
-    """The class of each sample: the one asked for, those that the seed drew, or None without classes."""
+    """The class of each sample: the one asked for, those that the seed drew, or None without a single one."""
     label = drawing.manifest.graphs["generator"].input("label")
-    return [None] * drawing.n if label is None else [int(value) for value in inputs[label.name]]
+    return [None] * drawing.n if label is None else classes.single(inputs[label.name])

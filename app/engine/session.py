@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from app.contract import ContractError, Graph, Tensor
+from app.contract import ContractError, Graph, Meaning, Tensor
 from app.engine import adapt, providers
 from app.engine.cost import Ways
 from app.engine.job import Arrays
@@ -19,7 +19,13 @@ TYPES = {
     "tensor(int64)": "int64",
     "tensor(uint8)": "uint8",
 }
-NATIVE = {"latent": "float32", "label": "int64", "image": "uint8", "frames": "uint8", "audio": "float32"}
+NATIVE: dict[Meaning, tuple[str, ...]] = {
+    "latent": ("float32",),
+    "label": ("int64", "float32"),
+    "image": ("uint8",),
+    "frames": ("uint8",),
+    "audio": ("float32",),
+}
 
 T = TypeVar("T")
 
@@ -101,9 +107,9 @@ def check(graph: Graph, session: Any) -> None:
     if absent := set(graph.unread) - {output.name for output in session.get_outputs()}:
         flaws.append(f"it has no output {', '.join(sorted(absent))} to leave unread")
     for tensor in (*graph.inputs, *graph.outputs):
-        dtype = NATIVE.get(tensor.meaning, tensor.dtype)
-        if tensor.dtype != dtype:
-            flaws.append(f"{tensor.meaning} {tensor.name} is {tensor.dtype}; native graphs have {dtype}")
+        native = NATIVE.get(tensor.meaning, (tensor.dtype,))
+        if tensor.dtype not in native:
+            flaws.append(f"{tensor.meaning} {tensor.name} is {tensor.dtype}; native graphs have {' or '.join(native)}")
         if tensor.meaning == "image" and (tensor.layout != "NHWC" or len(tensor.shape) != 4):
             flaws.append(f"image {tensor.name} is not laid out as [n, height, width, channels] (NHWC)")
     if flaws:

@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from app import latents
+from app import classes, latents
 
 BATCH = 32
 """Largest batch, and the seconds that a batch may wait to fill: what the peers were measured with elsewhere."""
@@ -26,6 +26,7 @@ class Work:
         manifest = json.loads((folder / "model.json").read_bytes())
         graph = manifest["graphs"]["generator"]
         self._inputs = {tensor["meaning"]: tensor["name"] for tensor in graph["inputs"]}
+        self._weighs = any(tensor["meaning"] == "label" and tensor["dtype"] == "float32" for tensor in graph["inputs"])
         self._output = next(tensor["name"] for tensor in graph["outputs"] if tensor["meaning"] == "image")
         self._latent = manifest["latent"]["size"]
         self._classes = len(manifest["classes"])
@@ -37,8 +38,9 @@ class Work:
         first = range(1)
         given = {self._inputs["latent"]: np.concatenate([latents.noise(seed, first, self._latent) for seed in seeds])}
         if "label" in self._inputs:
-            labels = [latents.classes(seed, first, self._classes) for seed in seeds]
-            given[self._inputs["label"]] = np.concatenate(labels)
+            labels = np.concatenate([latents.classes(seed, first, self._classes) for seed in seeds])
+            drawn = classes.weights(labels.tolist(), self._classes) if self._weighs else labels
+            given[self._inputs["label"]] = drawn
         pixels: NDArray[np.uint8]
         (pixels,) = self._session.run([self._output], given)
         return pixels

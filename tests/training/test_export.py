@@ -8,12 +8,12 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from app import contract
+from app import contract, latents
 from app.engine import model, providers
 from app.main import create_app
 from app.settings import Settings
 from tests.training import runs
-from training import cli, export, recipes, runtime
+from training import cli, export, graphs, recipes, runtime
 from training.nets.edges import ToPictures
 from training.parity import ExportError
 
@@ -35,6 +35,7 @@ def test_the_folder_is_complete_and_checked(folder: Path) -> None:
         "generator.onnx",
         "critic.onnx",
         "samples.png",
+        "directions.png",
         "README.md",
     }
     assert manifest.reference == "digits@1"
@@ -86,6 +87,35 @@ def test_the_graph_holds_no_batch_statistics_and_no_dropout(folder: Path) -> Non
     for node in graph.node:
         if node.op_type == "BatchNormalization":
             assert not [a for a in node.attribute if a.name == "training_mode" and a.i]
+
+
+@pytest.mark.parametrize(("name", "half"), [("cgan", False), ("stackgan", True)])
+def test_weights_of_one_class_draw_the_very_bytes_that_its_index_drew(name: str, half: bool, tmp_path: Path) -> None:
+    run = runs.run(name, tmp_path / "run")
+    weights, *_ = run.recipe.exports(run.served)
+    label = weights.inputs[1].model_copy(update={"dtype": "int64", "shape": ("n",)})
+    example = (weights.example[0], torch.tensor([0, 1]))
+    index = weights._replace(role="index", inputs=(weights.inputs[0], label), example=example)
+    asked = list(range(10)) * 2
+    noise = latents.noise(0, range(20), weights.inputs[0].sample[0])
+    pictures = []
+    for made in (weights, index):
+        graph = graphs.write(made, tmp_path, 10, half=half)
+        session = runtime.load((tmp_path / graph.file).read_bytes())
+        given = {"latent": noise, "label": graph.inputs[1].labels(asked)}
+        pictures.append(session.run(["image"], given)[0])
+    assert np.array_equal(*pictures)
+    assert len({picture.tobytes() for picture in pictures[0]}) == 20
+
+
+def test_a_mixture_of_classes_is_neither_of_them(folder: Path) -> None:
+    manifest = contract.read(folder)
+    session = runtime.load(contract.load(folder, manifest, "generator.onnx"))
+    one, other, both = (
+        session.run(["image"], manifest.inputs(0, range(8), label))[0].astype(float) for label in (3, 5, {3: 1, 5: 1})
+    )
+    for end in (one, other):
+        assert 0 < np.abs(both - end).mean() < np.abs(one - other).mean()
 
 
 def test_pixels_are_rounded_half_to_even_and_clamped() -> None:

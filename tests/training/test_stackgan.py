@@ -7,6 +7,7 @@ import torch
 
 from tests.training import runs
 from training.nets.blocks import Pair
+from training.nets.generators import ResidualGenerator
 from training.nets.stages import ConditioningAugmentation, FoldedDiscriminator, Stacked, Stage1, Stage2
 from training.run import Run
 
@@ -53,6 +54,25 @@ def test_stage_2_draws_at_twice_the_size_of_stage_1() -> None:
     latent, label = torch.randn(5, 8), torch.tensor([0, 1, 2, 0, 1])
     assert stage1(latent, label).shape == (5, 3, 8, 8)
     assert Stacked(stage1, stage2)(latent, label).shape == (5, 3, 16, 16)
+
+
+def test_a_mixture_of_classes_has_the_mean_of_their_clouds() -> None:
+    augmentation = ConditioningAugmentation(classes=2, size=3)
+    with torch.no_grad():
+        augmentation.mean.weight.copy_(torch.tensor([[1.0, 2, 3], [-1, -2, -3]]))
+        augmentation.log_deviation.weight.copy_(torch.tensor([[1.0], [4.0]]).log())
+    mixed = augmentation(torch.tensor([[5.0, 1, 0, -1]]), torch.tensor([[0.5, 0.5]]))
+    torch.testing.assert_close(mixed, torch.tensor([[5.0, 2, 0, -2]]))
+
+
+def test_checkpoints_of_earlier_runs_still_load() -> None:
+    # What the classes' vectors were called while they were plain embeddings.
+    stage1, stage2 = (set(stage.state_dict()) for stage in _shaped())
+    classes = {"augmentation.mean.weight", "augmentation.log_deviation.weight"}
+    assert {name for name in stage1 if name.startswith("augmentation")} == classes
+    assert {name for name in stage2 if name.startswith("augmentation")} == classes
+    conditional = ResidualGenerator(latent=8, size=8, channels=3, width=8, classes=3)
+    assert {name for name in conditional.state_dict() if "embedding" in name} == {"embedding.weight"}
 
 
 @pytest.mark.parametrize("changed", ["picture", "free part", "noise of the condition", "class"])
@@ -134,4 +154,6 @@ def test_both_stages_are_served_and_take_the_same_latent_and_class(tmp_path: Pat
     assert stage1.outputs[0].shape == ("n", size // 2, size // 2, 1)
     assert [tensor.name for tensor in generator.inputs] == ["latent", "label"]
     assert generator.inputs == stage1.inputs
+    assert (generator.inputs[1].dtype, generator.inputs[1].shape) == ("float32", ("n", 10))
+    assert (critic.inputs[1].dtype, critic.inputs[1].shape) == ("int64", ("n",))
     assert critic.inputs[0].shape == generator.outputs[0].shape

@@ -33,6 +33,17 @@ def spectral_conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn
     return spectral_norm(nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2))
 
 
+class ClassEmbedding(nn.Embedding):
+    """A vector for each class: label [n] int64 → [n, size], as in training.
+
+    Or label [n, classes] float32, weights that sum to 1, → the weighted means of the vectors, as in served graphs. A
+    single 1 among zeros gives the very vector of that class, and the names in a checkpoint are those of `nn.Embedding`.
+    """
+
+    def forward(self, label: Tensor) -> Tensor:
+        return label @ self.weight if label.is_floating_point() else super().forward(label)
+
+
 class ConditionalNorm(nn.Module):
     """Batch normalisation whose gain and bias are linear in a code (de Vries et al. 2017; Brock et al. 2019, app. B).
 

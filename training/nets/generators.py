@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.nets.blocks import ConditionalNorm, UpBlock, conv, stages
+from training.nets.blocks import ClassEmbedding, ConditionalNorm, UpBlock, conv, stages
 
 
 class ResidualGenerator(nn.Module):
     """Residual generator with conditional normalisation in every block (after BigGAN, Brock et al. 2019).
 
-    latent [n, latent] float32 and, if `classes`, label [n] int64 → pictures [n, channels, size, size] in [-1, 1].
+    latent [n, latent] float32 and, if `classes`, label [n] int64 or [n, classes] float32 (see `ClassEmbedding`) →
+    pictures [n, channels, size, size] in [-1, 1].
     `width` is the number of channels at full size; it doubles with each halving, up to eightfold.
     """
 
@@ -21,7 +22,7 @@ class ResidualGenerator(nn.Module):
         widths = [width * min(8, 2**level) for level in range(stages(size), -1, -1)]
         self.widest = widths[0]
         self.classes = classes
-        self.embedding = nn.Embedding(classes, 64) if classes else None
+        self.embedding = ClassEmbedding(classes, 64) if classes else None
         if self.embedding is not None:
             # Small, as in BigGAN: with unit variance the class outweighs the latent from the first step on, and every
             # class collapses to one picture.

@@ -1,14 +1,14 @@
 """StackGAN's generators: one draws a small picture, the next reads it and the condition again and draws the large one.
 
 A class reaches both through conditioning augmentation, whose noise is a part of the latent: what is served stays a pure
-function of latent and label.
+function of latent and label. A label is [n] int64 or [n, classes] float32, see `ClassEmbedding`.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.nets.blocks import ConditionalNorm, Pair, UpBlock, conv
+from training.nets.blocks import ClassEmbedding, ConditionalNorm, Pair, UpBlock, conv
 from training.nets.discriminators import ConvolutionalDiscriminator, Scores
 from training.nets.generators import ResidualGenerator
 
@@ -16,14 +16,15 @@ from training.nets.generators import ResidualGenerator
 class ConditioningAugmentation(nn.Module):
     """A class as a Gaussian cloud in place of a point, μ + σ·ε (StackGAN, Zhang et al. 2017, §3.2).
 
-    latent [n, d] of which the last `size` values are ε, label [n] int64 → [n, d], the code in the place of ε.
+    latent [n, d] of which the last `size` values are ε, and a label → [n, d], the code in the place of ε. Of a mixture
+    of classes, μ and log σ are the weighted means.
     """
 
     def __init__(self, *, classes: int, size: int) -> None:
         super().__init__()
         self.size = size
-        self.mean = nn.Embedding(classes, size)
-        self.log_deviation = nn.Embedding(classes, size)
+        self.mean = ClassEmbedding(classes, size)
+        self.log_deviation = ClassEmbedding(classes, size)
         # Clouds that are apart, yet no further than the latent is wide: else each class starts as one picture.
         nn.init.normal_(self.mean.weight, std=0.3)
         nn.init.constant_(self.log_deviation.weight, -0.7)
@@ -41,7 +42,7 @@ class ConditioningAugmentation(nn.Module):
 
 
 class Stage1(nn.Module):
-    """Draws the small picture: latent [n, latent], label [n] int64 → [n, channels, size, size] in [-1, 1].
+    """Draws the small picture: latent [n, latent] and a label → [n, channels, size, size] in [-1, 1].
 
     The second half of the latent is the noise of the conditioning augmentation. `width` as in `ResidualGenerator`.
     """
@@ -60,7 +61,7 @@ class Stage1(nn.Module):
 class Stage2(nn.Module):
     """Reads the small picture and the condition again, and draws at twice the size (Zhang et al. 2017, §3.4).
 
-    small [n, channels, h, w], latent [n, latent], label [n] int64 → [n, channels, 2h, 2w]: the small picture enlarged,
+    small [n, channels, h, w], latent [n, latent] and a label → [n, channels, 2h, 2w]: the small picture enlarged,
     and what it lacks or got wrong. Not squashed: only the edge of the served graph clips. `width` is the number of
     channels at the small picture's size. Only the thin last layer works at the full one: there is most of the time.
     """
@@ -128,7 +129,7 @@ class FoldedDiscriminator(nn.Module):
 
 
 class Stacked(nn.Module):
-    """Both stages as one generator: latent [n, latent], label [n] int64 → the large picture."""
+    """Both stages as one generator: latent [n, latent] and a label → the large picture."""
 
     def __init__(self, stage1: Stage1, stage2: Stage2) -> None:
         super().__init__()

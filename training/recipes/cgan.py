@@ -117,19 +117,18 @@ class Cgan(Gan):
         return [Panel(str(label), self.samples(networks, range(8), batch, label)) for label in classes]
 
     def exports(self, networks: Networks) -> list[Export]:
+        classes = _classes(networks)
         inputs = (
             contract.Tensor(name="latent", meaning="latent", dtype="float32", shape=("n", self.latent)),
-            contract.Tensor(name="label", meaning="label", dtype="int64", shape=("n",)),
+            contract.Tensor(name="label", meaning="label", dtype="float32", shape=("n", classes)),
         )
-        example = (torch.zeros(2, self.latent), torch.zeros(2, dtype=torch.int64))
-        generator = self._export(networks, inputs, example)
-        if "critic" not in networks:
-            return [generator]
-        return [generator, self._judge(networks["critic"], generator.outputs[0], inputs[1])]
+        generator = self._export(networks, inputs, (torch.zeros(2, self.latent), torch.eye(classes)[:2]))
+        return [generator, *([self._judge(networks["critic"], generator.outputs[0])] if "critic" in networks else [])]
 
-    def _judge(self, critic: nn.Module, image: contract.Tensor, label: contract.Tensor) -> Export:
+    def _judge(self, critic: nn.Module, image: contract.Tensor) -> Export:
         """The discriminator, by which the service can say how real a picture is, and how much of its class."""
         picture = image.model_copy(update={"name": "picture"})
+        label = contract.Tensor(name="label", meaning="label", dtype="int64", shape=("n",))
         scores = tuple(contract.Tensor(name=name, meaning="score", dtype="float32", shape=("n",)) for name in SCORES)
         example = (torch.zeros(2, *picture.sample, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
         return Export("critic", ToScores(critic), (picture, label), scores, example)
