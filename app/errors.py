@@ -110,6 +110,19 @@ class SoundTooLong(Problem):
         super().__init__(detail, extensions={"seconds": seconds, "most": most})
 
 
+class TooMuchWork(Problem):
+    """Work that `model` would need so many `seconds` for, alone on the device, where `left` remain.
+
+    413 and not 429: to come back later would not help.
+    """
+
+    status, type, title = 413, "too-much-work", "Too much work"
+
+    def __init__(self, model: str, seconds: float, left: float) -> None:
+        detail = f"{model} would take {seconds:.3g} s for all of it; the deadline is in {left:.3g} s: send it in parts."
+        super().__init__(detail, extensions={"seconds": seconds, "left": left})
+
+
 class NotAcceptable(Problem):
     """None of the media types that the client accepts can be made; `offered` are those that can."""
 

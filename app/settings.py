@@ -68,7 +68,16 @@ class Settings(BaseSettings):
         default=0, ge=0, le=1000, description="milliseconds that an idle device waits for a batch to fill"
     )
     max_samples: int = Field(default=64, ge=1, le=4096, description="largest n of one request")
-    max_upload_mb: float = Field(default=20, gt=0, le=2048, description="largest file that a request may bring, in MB")
+    max_upload_mb: float = Field(
+        default=64,
+        gt=0,
+        le=2048,
+        description="largest file that a request may bring, in MB; in stereo at 44.1 kHz and 16 bits, 64 hold six "
+        "minutes of WAV, or about ten of FLAC",
+    )
+    max_audio_seconds: float = Field(
+        default=600, gt=0, le=36_000, description="longest recording that a request may bring, in seconds"
+    )
     max_pixels: int = Field(
         default=25_000_000,
         ge=1024,

@@ -17,6 +17,7 @@ from app.errors import (
     Problem,
     SoundTooLong,
     TooManyFrames,
+    TooMuchWork,
     UnknownClass,
     UnknownModel,
     UnknownStyle,
@@ -49,6 +50,11 @@ EVERY: list[tuple[Problem, int, str]] = [
         ClipTooLong("frames", 256),
         413,
         "The clip has more than 256 frames in all, the most that are read: send fewer frames.",
+    ),
+    (
+        TooMuchWork("b@1", 41.23, 29.96),
+        413,
+        "b@1 would take 41.2 s for all of it; the deadline is in 30 s: send it in parts.",
     ),
     (NotAcceptable("text/html", ["image/png"]), 406, "Nothing here can be sent as 'text/html'; offered: image/png."),
     (UnsupportedPicture("The upload is HEIC", ["JPEG", "PNG"]), 415, "The upload is HEIC; supported: JPEG, PNG."),
@@ -93,6 +99,7 @@ def test_extensions_are_members_of_the_document() -> None:
     assert PictureTooLarge(90, 70, 6000).document()["max_pixels"] == 6000
     assert TooManyFrames(9).document()["max_frames"] == 9
     assert ClipTooLong("frames", 9).document()["max_frames"] == ClipTooLong("bytes", 9).document()["max_bytes"] == 9
+    assert TooMuchWork("b@1", 41, 30).document()["seconds"] == 41
     errors = [{"field": "n", "message": "at most 64"}]
     assert InvalidParameter(errors).document()["errors"] == errors
 

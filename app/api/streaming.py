@@ -1,23 +1,19 @@
 """Pictures that are sent as they are done, in whatever order that is: `multipart/mixed` and newline-delimited JSON.
 
-The status is that of the first picture: what fails before it is answered as ever. What fails later ends the stream with
-its problem document, as a last line or part. A client that hangs up takes along what isn't drawn yet.
+What fails after the first picture ends the stream with its problem document, as a last line or part.
 """
 
-import asyncio
 import json
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, Protocol
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
 
 from app.api import answers, headers, problems
+from app.api.arrivals import Arrivals, Stream, begun
 from app.api.drawing import Drawing
-from app.api.jobs import hang_up
 from app.engine.job import Arrays, Job, Piecewise
 from app.errors import Problem
 from app.media import images
@@ -112,71 +108,34 @@ def framing(drawing: Drawing, prefix: str) -> Framing:
     return Lines() if drawing.format == "ndjson" else Parts(prefix)
 
 
-class Feed:
-    """Framed pictures on their way from the encode pool to the event loop that made this object.
-
-    It holds those that the client has yet to read: all of them, at most.
-    """
+class Feed(Arrivals[bytes]):
+    """Framed pictures on their way from the encode pool to the client."""
 
     def __init__(self, framing: Framing) -> None:
+        super().__init__()
         self.framing = framing
-        self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     def work(self, drawing: Drawing, labels: Sequence[int | None], image: str) -> Piecewise[None]:
         """What a job does with its outputs, of which `image` is the picture: it puts each in the feed."""
 
         def each(offset: int, outputs: Arrays) -> None:
-            self._put(self.framing.picture(drawing.single(offset, labels[offset]), outputs[image]))
+            self.put(self.framing.picture(drawing.single(offset, labels[offset]), outputs[image]))
 
         return Piecewise(each, lambda _: None)
 
-    async def answer(self, job: Job[None], request: Request, fields: Mapping[str, str]) -> "Stream":
+    async def answer(self, job: Job[None], request: Request, fields: Mapping[str, str]) -> Stream:
         """The answer with these headers, once the first picture is there; raises what ends the job before.
 
         If the client hangs up, now or later: cancels the job; now, raises `ClientDisconnect`.
         """
-        pictures = self._pictures(job, request)
-        try:
-            first = await anext(pictures)
-        except BaseException:
-            await pictures.aclose()
-            raise
-        return Stream(self._framed(first, pictures), headers=fields, media_type=self.framing.media_type)
+        pictures = await begun(self.of(job, request))
+        return Stream(self._framed(pictures), headers=fields, media_type=self.framing.media_type)
 
-    def _put(self, picture: bytes | None) -> None:
-        self._loop.call_soon_threadsafe(self._done.put_nowait, picture)
-
-    async def _pictures(self, job: Job[None], request: Request) -> AsyncGenerator[bytes, None]:
-        job.add_done_callback(lambda _: self._put(None))
-        listener = self._loop.create_task(hang_up(request.receive))
-        listener.add_done_callback(lambda _: job.cancel())
-        try:
-            while (picture := await self._done.get()) is not None:
-                yield picture
-            if job.cancelled():
-                raise ClientDisconnect
-            job.result()
-        finally:
-            listener.cancel()
-
-    async def _framed(self, first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        async with aclosing(rest):
-            yield first
+    async def _framed(self, pictures: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async with aclosing(pictures):
             try:
-                async for picture in rest:
+                async for picture in pictures:
                     yield picture
             except Problem as problem:
                 yield self.framing.problem(problem.document())
             yield self.framing.end
-
-
-class Stream(StreamingResponse):
-    """An answer whose content listens for the client's hang-up by itself, and then ends."""
-
-    body_iterator: AsyncGenerator[bytes, None]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
-        async with aclosing(self.body_iterator):
-            with suppress(ClientDisconnect):
-                await self.stream_response(send)

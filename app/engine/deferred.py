@@ -26,6 +26,12 @@ class Deferred(Job[T]):
             self._job.cancel()
         return cancelled
 
+    def keep(self) -> None:
+        """As `Job.keep`, of both jobs."""
+        super().keep()
+        if (job := self._job) is not None:
+            job.keep()
+
     def enter(self, submit: Callable[[Arrays, float | None, Finish[T], Lane], Job[T]]) -> None:
         """Becomes the job that `submit` makes of inputs, deadline, finish and lane; what that raises ends this one."""
         try:
@@ -33,6 +39,7 @@ class Deferred(Job[T]):
         except Exception as error:
             self.fail(error)
             return
+        self.inputs = {}
         # Whoever cancelled in the meantime did not find the job.
         if self.cancelled():
             self._job.cancel()

@@ -1,5 +1,6 @@
 """One request as the engine sees it: n samples, when they must be done, and what becomes of their outputs."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -114,6 +115,11 @@ class Job(Future[T]):
             self._withdraw(self)
         return cancelled
 
+    def keep(self) -> None:
+        """Lifts the deadline: what has come of the job so far is in use, so the rest is wanted whenever it comes."""
+        # Not None: whoever reads it meanwhile compares it.
+        self.deadline = math.inf
+
     def board(self, count: int, size: int) -> slice:
         """Notes that the last `count` samples to leave the queue ride in a batch of `size`; returns which they are."""
         self.timing.batches.append(size)
@@ -141,6 +147,8 @@ class Job(Future[T]):
             complete = self._missing == 0
         if complete:
             self.timing.infer = self._lap()
+            # Who reads a long answer slowly keeps the job, and need not keep what went in.
+            self.inputs = {}
         if self.piecewise:
             return range(rows.start, rows.stop)
         return [0] if complete else []

@@ -97,6 +97,14 @@ class LiveModel:
         """Predicted seconds by batch size of each graph, as of now, or of when it was last in memory."""
         return {role: cost.snapshot() for role, cost in self._costs.items()}
 
+    def alone(self, inputs: Arrays, graph: str = "generator") -> float:
+        """Predicted seconds of a job for the graph of that role if there were no other; 0 before it was ever loaded."""
+        cost = self._costs.get(graph)
+        if cost is None:
+            return 0
+        work = len(next(iter(inputs.values()))) * _scale(self.manifest.graphs[graph])(inputs)
+        return cost.queued(work) / self._host.rotation.executors
+
     def lagged(self, seconds: float) -> None:
         """Takes in how long a job that had ended waited for whoever asked: admission counts with it."""
         self._host.rotation.lagged(seconds)

@@ -69,12 +69,19 @@ def form(sound: Sound, asked: Format | None = None) -> Form:
     return Form(written, subtype, sound.rate, sound.channels, sound.frames)
 
 
-def encode(samples: Samples, form: Form) -> bytes:
-    """Sound [channels, frames] as a file; ValueError if it is not of that shape."""
-    writer = Writer(form)
+def encode(samples: Samples, form: Form, comment: str = "") -> bytes:
+    """Sound [channels, frames] as a file with that comment; ValueError if it is not of that shape."""
+    writer = Writer(form, comment)
     writer.write(samples)
     writer.close()
     return writer.take()
+
+
+def size(form: Form, comment: str = "") -> int | None:
+    """Bytes of a file, as far as that is known before it is written: of a FLAC it is not."""
+    if form.format == "flac":
+        return None
+    return len(_header(form, comment)) + _bytes(form) + len(_trailer(form, comment))
 
 
 class Writer:
@@ -83,13 +90,15 @@ class Writer:
     A FLAC that was taken in parts lacks the MD5 of its samples, which stands at its front; its length is there.
     """
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, comment: str = "") -> None:
+        """`comment`, in ASCII, is kept as the tag of that name: in WAV that of a LIST chunk, which is `ICMT`."""
         self._form = form
+        self._comment = comment
         self._left = form.frames
         self._sink = _Sink()
         raw = form.format == "wav"
         if raw:
-            self._sink.write(_header(form))
+            self._sink.write(_header(form, comment))
         self._file = soundfile.SoundFile(
             self._sink,
             "w",
@@ -99,6 +108,8 @@ class Writer:
             subtype=form.subtype,
             endian="LITTLE" if raw else "FILE",
         )
+        if comment and not raw:
+            self._file.comment = comment
 
     def write(self, samples: Samples) -> None:
         """The next frames [channels, k]. ValueError if the channels are not as many, or the frames more, than the form
@@ -119,8 +130,8 @@ class Writer:
         if self._left:
             raise ValueError(f"{self._left} of {self._form.frames} frames are missing")
         self._file.close()
-        if self._form.format == "wav" and _bytes(self._form) % 2:
-            self._sink.write(b"\0")
+        if self._form.format == "wav":
+            self._sink.write(_trailer(self._form, self._comment))
 
     def take(self) -> bytes:
         """What was written since it was taken the last time."""
@@ -184,16 +195,26 @@ def _tag(subtype: str) -> tuple[int, int]:
     return TAGS.get(subtype) or (1, BITS[subtype])
 
 
-def _header(form: Form) -> bytes:
+def _header(form: Form, comment: str) -> bytes:
     """All of a WAV file up to its samples (Microsoft & IBM 1991; Microsoft 1994 for what is not integers)."""
     tag, bits = _tag(form.subtype)
-    frame, size = form.channels * bits // 8, _bytes(form)
+    frame, samples = form.channels * bits // 8, _bytes(form)
     described = struct.pack("<HHIIHH", tag, form.channels, form.rate, form.rate * frame, frame, bits)
     chunks = _chunk(b"fmt ", described)
     if tag != 1:
         chunks = _chunk(b"fmt ", described + bytes(2)) + _chunk(b"fact", struct.pack("<I", form.frames))
-    chunks += b"data" + struct.pack("<I", size)
-    return b"RIFF" + struct.pack("<I", 4 + len(chunks) + size + size % 2) + b"WAVE" + chunks
+    chunks += b"data" + struct.pack("<I", samples)
+    length = 4 + len(chunks) + samples + len(_trailer(form, comment))
+    return b"RIFF" + struct.pack("<I", length) + b"WAVE" + chunks
+
+
+def _trailer(form: Form, comment: str) -> bytes:
+    """What follows the samples of a WAV file. The comment does: some take the samples to begin at byte 44."""
+    padding = bytes(_bytes(form) % 2)
+    if not comment:
+        return padding
+    text = comment.encode("ascii") + b"\0"
+    return padding + _chunk(b"LIST", b"INFO" + _chunk(b"ICMT", text + bytes(len(text) % 2)))
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:

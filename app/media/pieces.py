@@ -51,17 +51,20 @@ class Plan:
 def plan(sound: Sound, tensor: Tensor) -> Plan:
     """How a recording goes through the network with that input.
 
-    Pieces are `LONG` clips of training and overlap by one. Where the graph takes one length only, they have that, and
-    overlap by half. They begin at multiples of what the manifest says that lengths must be multiples of: a network
-    with strides answers differently in between. `ContractError` where the manifest tells no length.
+    Pieces are `LONG` clips of training and overlap by one; a recording that fits into fewer clips is one piece of so
+    many. Where the graph takes one length only, they have that, and overlap by half. They begin at multiples of what
+    the manifest says that lengths must be multiples of: a network with strides answers differently in between.
+    `ContractError` where the manifest tells no length.
     """
     (clip,) = tensor.sample
+    native = tensor.rate or sound.rate
     if isinstance(tensor.shape[1], int):
         size, step = clip, _rounded(clip / 2, tensor.multiple)
     else:
         clip = _rounded(clip, tensor.multiple)
-        size, step = LONG * clip, (LONG - 1) * clip
-    native = tensor.rate or sound.rate
+        # Not in a finer grain: only pieces of one size share a batch.
+        clips = min(-(-length(sound.frames, sound.rate, native) // clip), LONG)
+        size, step = clips * clip, max(clips - 1, 1) * clip
     return Plan(sound.channels, sound.frames, sound.rate, native, size, overlap=size - step)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.main import create_app
 from app.settings import Settings
+from tests import toy, toy_sound
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette asks for httpx's successor; httpx does all that is needed here
@@ -23,6 +24,15 @@ def client(models_dir: Path) -> Iterator[TestClient]:
     """A client of an app whose models are all ready. Shared: for tests that leave nothing behind."""
     with ExitStack() as running:
         yield start(running, Settings(models=models_dir, device="cpu", threads=2, encode_threads=2))
+
+
+@pytest.fixture(scope="session")
+def sound_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`hush`, which halves sound, and `toy`, which knows none. Read only."""
+    models = tmp_path_factory.mktemp("sound")
+    toy_sound.build(models)
+    toy.build(models)
+    return models
 
 
 @pytest.fixture

@@ -9,14 +9,22 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.contract import Task
+
 
 def hold(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch, *, after: int = 0, failing: bool = False
+    client: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    after: int = 0,
+    failing: bool = False,
+    model: str = "toy",
+    task: Task = "generate",
 ) -> tuple[Event, Event]:
-    """Makes the device of `toy@2` wait with each batch, after so many, until the second event, and then fail if told
-    so; the first event tells that it has one.
+    """Makes the device of a model, `toy@2` unless told, wait with each batch, after so many, until the second event,
+    and then fail if told so; the first event tells that it has one.
     """
-    batcher = client.app.state.service.catalog.get("toy").queues["generator"]
+    batcher = client.app.state.service.catalog.get(model, task=task).queues["generator"]
     run, batches, entered, go = batcher.run, itertools.count(), Event(), Event()
 
     def held(inputs: Any, alone: bool) -> Any:
@@ -32,11 +40,17 @@ def hold(
 
 
 async def post(
-    client: TestClient, query: str, hung_up: asyncio.Event, received: list[dict[str, Any]] | None = None
+    client: TestClient,
+    query: str,
+    hung_up: asyncio.Event,
+    received: list[dict[str, Any]] | None = None,
+    *,
+    path: str = "/generate",
+    content: bytes = b"",
 ) -> list[dict[str, Any]]:
     """What the app sends for a POST whose client hangs up at that event; `received` has it as it comes."""
     received = [] if received is None else received
-    body = iter([{"type": "http.request", "body": b"", "more_body": False}])
+    body = iter([{"type": "http.request", "body": content, "more_body": False}])
 
     async def receive() -> dict[str, Any]:
         for part in body:
@@ -52,8 +66,8 @@ async def post(
         "http_version": "1.1",
         "method": "POST",
         "scheme": "http",
-        "path": "/generate",
-        "raw_path": b"/generate",
+        "path": path,
+        "raw_path": path.encode(),
         "query_string": query.encode(),
         "headers": [],
     }

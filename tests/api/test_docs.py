@@ -8,10 +8,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from app import contract
-from tests import toy
+from tests import toy, toy_sound
 from tests.api.conftest import Serve
+from tests.media.sounds import file, noise
 
 OPERATIONS = [
+    ("post", "/enhance"),
     ("post", "/generate"),
     ("get", "/generate"),
     ("get", "/models"),
@@ -22,6 +24,9 @@ OPERATIONS = [
     ("get", "/readyz"),
     ("get", "/metrics"),
 ]
+
+FILES = {"/enhance": file(noise(1, 1000), toy_sound.RATE)}
+"""What is sent where a route wants a file, of which the documentation has no example."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +47,7 @@ def test_the_example_of_every_route_works(serve: Serve, tmp_path: Path, method: 
         (folder / name).write_bytes(b"")
     files = {each.name: contract.digest(each.read_bytes()) for each in folder.iterdir() if each.name != "model.json"}
     toy.rewrite(folder, files=files)
+    toy_sound.build(tmp_path, "speech")
     client = serve(models=tmp_path)
     operation = client.get("/openapi.json").json()["paths"][path][method]
     query = {}
@@ -51,8 +57,9 @@ def test_the_example_of_every_route_works(serve: Serve, tmp_path: Path, method: 
             path = path.replace(f"{{{parameter['name']}}}", example)
         elif example is not None:
             query[parameter["name"]] = example
-    assert client.request(method, path, params=query).status_code == 200
-    if "requestBody" in operation:
+    upload = FILES.get(path)
+    assert client.request(method, path, params=query, content=upload).status_code == 200
+    if "requestBody" in operation and upload is None:
         example = operation["requestBody"]["content"]["application/json"]["example"]
         assert client.request(method, path, json=example).status_code == 200
 

@@ -114,6 +114,16 @@ def test_a_job_that_expires_half_done_loses_only_the_rest(line: Line) -> None:
     assert line.count("ganymede_dropped_samples_total", reason="deadline") == 2
 
 
+def test_a_job_that_is_kept_outlives_its_deadline(line: Line) -> None:
+    batcher, gate = line.batcher({1: 0.001})
+    late = send(batcher, 0, 1, 2, deadline=time.monotonic() + 0.2)
+    gate.entered()
+    late.keep()
+    time.sleep(0.21)
+    gate.let(3)
+    assert result(late) == [0, 2, 4]
+
+
 def test_when_the_encoders_are_slower_than_the_device_it_is_their_queue_that_is_bounded(line: Line) -> None:
     batcher, gate = line.batcher({1: 0.0001}, queue_seconds=1)
     gate.let(100)

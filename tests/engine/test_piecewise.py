@@ -83,6 +83,15 @@ def test_a_piece_that_fails_ends_the_job_and_takes_its_samples_out_of_the_queue(
     assert line.count("ganymede_dropped_samples_total", reason="failed") in (92, 96)
 
 
+def test_whoever_keeps_a_job_that_is_computed_does_not_keep_what_went_in(line: Line) -> None:
+    batcher, gate = line.batcher()
+    gate.let(2)
+    job = submit(batcher, *range(6))
+    assert len(job.inputs["x"]) == 6
+    result(job)
+    assert not job.inputs
+
+
 def test_a_job_is_cancelled_after_its_first_pieces(line: Line) -> None:
     batcher, gate = line.batcher()
     first = Event()

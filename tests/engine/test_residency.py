@@ -156,6 +156,27 @@ def test_a_job_whose_deadline_passes_while_its_model_loads_is_told_so(three: Pat
         assert patient.result(PATIENCE).shape == (1, 16, 16, 3)
 
 
+def test_a_job_that_waited_for_its_model_can_be_kept_beyond_its_deadline(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(three, load="first-use", threads=1) as catalog:
+        bee = catalog.get("bee")
+        draw(bee)
+        assert bee.queues is not None
+        batcher = bee.queues["generator"]
+        go, run = threading.Event(), batcher.run
+        monkeypatch.setattr(batcher, "run", lambda *batch: (go.wait(PATIENCE), run(*batch))[1])
+        ahead = send(bee)
+        job: Any = send(catalog.get("ant"), seconds=1.5)
+        until(lambda: states(catalog)["ant@1"] == "ready")
+        job.keep()
+        time.sleep(1.6)
+        go.set()
+        for one in (ahead, job):
+            assert one.result(PATIENCE).shape == (1, 16, 16, 3)
+        assert not job.inputs
+
+
 def test_a_later_job_with_an_earlier_deadline_is_told_in_time(three: Path, loads: Loads) -> None:
     with serving(three, load="first-use") as catalog:
         send(catalog.get("ant"), seconds=5)

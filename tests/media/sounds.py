@@ -36,6 +36,12 @@ def file(samples: Samples, rate: int, kind: str = "WAV", subtype: str = "PCM_16"
     return out.getvalue()
 
 
+def comment(data: bytes) -> str:
+    """What a file says of itself in the tag of that name."""
+    with soundfile.SoundFile(BytesIO(data)) as opened:
+        return str(opened.comment)
+
+
 def patched(data: bytes, at: int, new: bytes) -> bytes:
     """A file in which some bytes are others."""
     return data[:at] + new + data[at + len(new) :]

@@ -9,7 +9,7 @@ import soundfile
 
 from app.errors import InvalidParameter
 from app.media import audio
-from app.media.audio_writer import Form, Format, Writer, encode, form
+from app.media.audio_writer import Form, Format, Writer, encode, form, size
 from tests.media.sounds import file, noise
 
 IN_WAV = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"]
@@ -142,3 +142,30 @@ def test_a_file_holds_what_its_header_promises_or_is_not_ended() -> None:
         writer.write(noise(2, 41))
     with pytest.raises(ValueError, match="1 channels and 40 frames came"):
         writer.write(noise(1, 40))
+
+
+@pytest.mark.parametrize("subtype", IN_WAV)
+@pytest.mark.parametrize("frames", [1, 2, 1001])
+@pytest.mark.parametrize("comment", ["", "odd", "even"])
+def test_how_large_a_wav_becomes_is_known_before(subtype: str, frames: int, comment: str) -> None:
+    chosen = Form("wav", subtype, 8_000, 1, frames)
+    written = encode(noise(1, frames), chosen, comment)
+    assert size(chosen, comment) == len(written)
+    assert int.from_bytes(written[4:8], "little") == len(written) - 8
+
+
+def test_how_large_a_flac_becomes_is_not_known_before() -> None:
+    assert size(Form("flac", "PCM_16", 8_000, 1, 1000)) is None
+
+
+@pytest.mark.parametrize(("kind", "subtype"), EVERY)
+@pytest.mark.parametrize("frames", [1, 70_001])
+def test_a_comment_is_read_back_and_changes_nothing_else(kind: str, subtype: str, frames: int) -> None:
+    sound = audio.decode(file(noise(1, frames), 8_000, kind, subtype))
+    written = encode(sound.samples, form(sound), '{"made": "by a machine"}')
+    with soundfile.SoundFile(BytesIO(written)) as opened:
+        assert opened.copy_metadata() == {"comment": '{"made": "by a machine"}'}
+    assert np.array_equal(audio.decode(written).samples, sound.samples)
+    plain = encode(sound.samples, form(sound))
+    if kind == "WAV":
+        assert written[8 : len(plain)] == plain[8:], "it stands at the end, where no reader stumbles over it"

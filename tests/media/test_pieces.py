@@ -70,9 +70,19 @@ def test_the_plan_for_the_shipped_network_is_that_of_its_published_figures() -> 
     ("usual", "multiple", "size", "shared"), [(16_384, 1024, 65_536, 16_384), (1000, 96, 4224, 1056)]
 )
 def test_pieces_begin_at_multiples_of_the_networks_stride(usual: int, multiple: int, size: int, shared: int) -> None:
-    made = plan(recording(noise(1, 100)), NOISY.model_copy(update={"usual": (usual,), "multiple": multiple}))
+    tensor = NOISY.model_copy(update={"usual": (usual,), "multiple": multiple})
+    made = plan(recording(noise(1, 100_000)), tensor)
     assert (made.size, made.overlap) == (size, shared)
     assert (size - shared) % multiple == 0
+
+
+@pytest.mark.parametrize(
+    ("frames", "clips"), [(1, 1), (16_384, 1), (16_385, 2), (32_769, 3), (49_152, 3), (49_153, 4), (65_536, 4)]
+)
+def test_what_fits_into_few_clips_is_one_piece_that_is_no_longer(frames: int, clips: int) -> None:
+    made = plan(recording(noise(1, frames)), NOISY)
+    assert (made.rows, made.size) == (1, clips * 16_384)
+    assert plan(recording(noise(1, 3 * frames), 48_000), NOISY).size == made.size
 
 
 @pytest.mark.parametrize(("size", "multiple", "shared"), [(16_384, 1024, 8192), (3072, 1024, 1024), (1001, 1, 500)])
