@@ -22,13 +22,12 @@ from app import contract
 from app.api import caching, headers, openapi
 from app.api.arrivals import Arrivals, Stream, begun
 from app.api.deps import DirectRoute, service
-from app.api.jobs import carried_out, submitted
+from app.api.jobs import carried_out, require_time, submitted
 from app.api.negotiation import negotiated
 from app.api.schemas import Parameters, limited
 from app.api.uploads import body, uploaded
 from app.engine.job import Arrays, Piecewise
 from app.engine.model import LiveModel
-from app.errors import TooMuchWork
 from app.media import audio, audio_writer
 from app.media.audio import Samples
 from app.media.audio_writer import Form, Format
@@ -142,7 +141,7 @@ async def _enhance(request: Request, model: type[EnhanceParameters], decoders: a
         fields["Vary"] = "Accept"
     graph = live.manifest.graphs["generator"]
     inputs, made = {graph.given("audio").name: recording.pieces}, graph.output("audio").name
-    _require_time(live, inputs, deadline)
+    require_time(live, inputs, deadline)
     if recording.plan.rows > AT_ONCE:
         arrivals: Arrivals[tuple[int, Samples]] = Arrivals()
         each = Piecewise(lambda row, outputs: arrivals.put((row, outputs[made])), lambda _: None)
@@ -183,18 +182,6 @@ def _read(data: bytes, live: LiveModel, settings: Settings, chosen: Callable[[Fo
         source=contract.digest(data),
     )
     return Recording(pieces(sound, made), made, form, recipe.json_text)
-
-
-def _require_time(live: LiveModel, inputs: Arrays, deadline: float) -> None:
-    """Raises `TooMuchWork` where the deadline is out of reach even if nothing else is to be done.
-
-    The engine lets such a job in while nothing waits, since only jobs can put a wrong prediction right. Here shorter
-    recordings do.
-    """
-    needed, left = live.alone(inputs), deadline - time.monotonic()
-    if 0 < left < needed:
-        live.metrics.refused["deadline"].inc()
-        raise TooMuchWork(live.manifest.reference, needed, left)
 
 
 def _file(recording: Recording, made: str, outputs: Arrays) -> bytes:

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from app import contract
 from app.api import answers, caching, headers, openapi
 from app.api.deps import DirectRoute, Service, service
-from app.api.jobs import carried_out
+from app.api.jobs import carried_out, require_time
 from app.api.negotiation import negotiated
 from app.api.schemas import Parameters, limited
 from app.api.uploads import body, uploaded
@@ -42,6 +42,10 @@ MEANINGS = {name: headers.MEANINGS[name] for name in ("X-Model", "Server-Timing"
 class TranslateParameters(Parameters):
     """What may be asked of `/translate`."""
 
+    model: Annotated[
+        str | None,
+        Field(description="name, or name@version; the first that translates if not given", examples=["facades"]),
+    ] = None
     format: Annotated[
         images.Format | None, Field(description="form of the answer; wins over the Accept header", examples=["png"])
     ] = None
@@ -57,6 +61,10 @@ class TranslateParameters(Parameters):
 class StyleParameters(TranslateParameters):
     """What may be asked of `/style`."""
 
+    model: Annotated[
+        str | None,
+        Field(description="name, or name@version; the first that has the style if not given", examples=["monet"]),
+    ] = None
     style: Annotated[
         str | None, Field(description="one of those that /models lists; the model's first if not given")
     ] = None
@@ -70,14 +78,17 @@ class StyleParameters(TranslateParameters):
 
 @dataclass(frozen=True)
 class Translation:
-    """What a request comes to: which graph of which model, in which form, and what the picture's metadata says."""
+    """What a request comes to: which graph of which model, in which form, with which parameters."""
 
     live: LiveModel
     graph: str
     format: images.Format
-    scale: Scale
-    strength: float
-    recipe: Derivation
+    verb: str
+    asked: TranslateParameters
+
+    @property
+    def strength(self) -> float:
+        return self.asked.strength if isinstance(self.asked, StyleParameters) else 1.0
 
     @property
     def manifest(self) -> contract.Manifest:
@@ -131,28 +142,21 @@ async def _answer(request: Request, model: type[TranslateParameters], verb: Lite
     file_format = asked.format or negotiated(request, OFFERED)
     live, graph = _styled(here, asked) if isinstance(asked, StyleParameters) else (_model(here, asked), "generator")
     request.state.model = live.manifest.reference
-    recipe = Derivation(
-        model=live.manifest.name,
-        version=live.manifest.version,
-        digest=live.digest,
-        verb=verb,
-        source=contract.digest(upload.data),
-        parameters=asked.model_dump(exclude={"model", "timeout", "priority", "format"}, exclude_defaults=True),
-    )
-    strength = asked.strength if isinstance(asked, StyleParameters) else 1.0
-    translation = Translation(live, graph, file_format, asked.scale, strength, recipe)
+    translation = Translation(live, graph, file_format, verb, asked)
 
     received = time.monotonic()
-    framed = await run_in_threadpool(_framed, upload.data, translation, here.settings)
+    framed, recipe = await run_in_threadpool(_framed, upload.data, translation, here.settings)
     decode = time.monotonic() - received
     live.metrics.decode.observe(decode)
-    taken = live.manifest.graphs[graph].given("image")
+    inputs = {live.manifest.graphs[graph].given("image").name: framed.samples}
+    deadline = started + (asked.timeout or here.settings.request_timeout)
+    require_time(live, inputs, deadline, graph)
     job = await carried_out(
         request,
         live,
-        {taken.name: framed.samples},
-        partial(_file, translation, framed),
-        deadline=started + (asked.timeout or here.settings.request_timeout),
+        inputs,
+        partial(_file, translation, framed, recipe),
+        deadline=deadline,
         lane=asked.priority,
         graph=graph,
     )
@@ -187,20 +191,30 @@ def _styled(here: Service, asked: StyleParameters) -> tuple[LiveModel, str]:
     return live, styles[style]
 
 
-def _framed(data: bytes, translation: Translation, settings: Settings) -> Framed:
-    """The picture in a file as the graph takes it."""
+def _framed(data: bytes, translation: Translation, settings: Settings) -> tuple[Framed, Derivation]:
+    """The picture in a file as the graph takes it, and what the answer says of itself."""
     picture = pictures.decode(data, max_pixels=settings.max_pixels, max_frames=settings.max_frames)
     taken = translation.manifest.graphs[translation.graph].given("image")
-    return frame(picture, taken, at_model_scale=translation.scale == "model")
+    recipe = Derivation(
+        model=translation.manifest.name,
+        version=translation.manifest.version,
+        digest=translation.live.digest,
+        verb=translation.verb,
+        source=contract.digest(data),
+        parameters=translation.asked.model_dump(
+            exclude={"model", "timeout", "priority", "format"}, exclude_defaults=True
+        ),
+    )
+    return frame(picture, taken, at_model_scale=translation.asked.scale == "model"), recipe
 
 
-def _file(translation: Translation, framed: Framed, outputs: Arrays) -> bytes:
+def _file(translation: Translation, framed: Framed, recipe: Derivation, outputs: Arrays) -> bytes:
     """The answer's file, of the outputs for the samples of a framed picture."""
     drawn = framed.restored(outputs[translation.manifest.graphs[translation.graph].output("image").name])
     if translation.strength < 1:
         original = pictures.with_channels(framed.picture, drawn.shape[2])
         drawn = _blended(original, drawn, translation.strength)
-    return images.encode(drawn, translation.format, translation.recipe)
+    return images.encode(drawn, translation.format, recipe)
 
 
 def _blended(original: images.Pixels, drawn: images.Pixels, strength: float) -> images.Pixels:

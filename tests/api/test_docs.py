@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from app import contract
+from app.media import png
 from tests import toy, toy_sound
 from tests.api.conftest import Serve
 from tests.media.sounds import file, noise
@@ -20,13 +22,21 @@ OPERATIONS = [
     ("get", "/models/{reference}"),
     ("get", "/models/{reference}/samples.png"),
     ("get", "/models/{reference}/card"),
+    ("post", "/translate"),
+    ("post", "/style"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
 ]
 
-FILES = {"/enhance": file(noise(1, 1000), toy_sound.RATE)}
+PICTURE = png.encode(np.zeros((64, 64, 3), np.uint8), {})
+FILES = {"/enhance": file(noise(1, 1000), toy_sound.RATE), "/translate": PICTURE, "/style": PICTURE}
 """What is sent where a route wants a file, of which the documentation has no example."""
+
+
+SHIPPED = {"/translate": "facades", "/style": "monet"}
+"""The shipped model that a route's example names, where no toy stands for it."""
+MODELS = Path(__file__).parents[2] / "models"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +58,9 @@ def test_the_example_of_every_route_works(serve: Serve, tmp_path: Path, method: 
     files = {each.name: contract.digest(each.read_bytes()) for each in folder.iterdir() if each.name != "model.json"}
     toy.rewrite(folder, files=files)
     toy_sound.build(tmp_path, "speech")
+    for route, name in SHIPPED.items():
+        if route == path:
+            (tmp_path / name).symlink_to(MODELS / name)
     client = serve(models=tmp_path)
     operation = client.get("/openapi.json").json()["paths"][path][method]
     query = {}
