@@ -2,19 +2,14 @@
 
 import secrets
 import time
-from collections.abc import Mapping
 
-import numpy as np
 from fastapi import APIRouter
-from numpy.typing import NDArray
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app import classes
 from app.api import answers, caching, headers, openapi, streaming
 from app.api.deps import DirectRoute, Service, parameters, service
-from app.api.drawing import Drawing, settle
+from app.api.drawing import settle
 from app.api.jobs import carried_out, submitted
 from app.api.negotiation import negotiated
 from app.api.schemas import GenerateParameters, Samples, limited
@@ -22,9 +17,6 @@ from app.api.streaming import Feed, framing
 from app.engine.model import LiveModel
 from app.errors import UnknownClass
 from app.settings import Settings
-
-# Drawing latents costs 13 µs a sample: cheaper than a thread for a few, too long on the event loop for many.
-FEW = 16
 
 ANSWER: openapi.Responses = {
     200: {
@@ -98,22 +90,17 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
         del response.headers["Content-Length"]  # that of GET, which nobody knows before the picture is drawn
         return response
 
-    if drawing.n <= FEW:
-        inputs = _inputs(drawing)
-    else:
-        inputs = await run_in_threadpool(_inputs, drawing)
-    labels = _labels(drawing, inputs)
-    image = live.manifest.graphs["generator"].output("image").name
+    inputs = await drawing.inputs()
+    labels = drawing.labels(inputs)
     deadline = started + (asked.timeout or here.settings.request_timeout)
     if name := drawing.class_of(labels):
         fields["X-Class"] = headers.ascii_text(name)
     if drawing.streamed:
         feed = Feed(framing(drawing, prefix))
-        job = submitted(
-            request, live, inputs, feed.work(drawing, labels, image), deadline=deadline, lane=asked.priority
-        )
+        work = feed.work(drawing, labels, drawing.image)
+        job = submitted(request, live, inputs, work, deadline=deadline, lane=asked.priority)
         return await feed.answer(job, request, fields)
-    finish = answers.body(drawing, labels, image)
+    finish = answers.body(drawing, labels, drawing.image)
     done = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority)
     fields["Server-Timing"] = headers.server_timing(done.timing, time.monotonic() - started)
     return Response(done.result(), headers=fields, media_type=media_type)
@@ -129,13 +116,3 @@ def _model(here: Service, asked: GenerateParameters) -> LiveModel:
         if asked.class_ is not None and asked.class_.isdecimal():
             return here.catalog.get()  # an index, then: it says nothing of which model is meant
         raise
-
-
-def _inputs(drawing: Drawing) -> dict[str, NDArray[np.generic]]:
-    return drawing.manifest.inputs(drawing.seed, drawing.indices, drawing.label, drawing.truncation)
-
-
-def _labels(drawing: Drawing, inputs: Mapping[str, NDArray[np.generic]]) -> list[int | None]:
-    """The class of each sample: the one asked for, those that the seed drew, or None without a single one."""
-    label = drawing.manifest.graphs["generator"].input("label")
-    return [None] * drawing.n if label is None else classes.single(inputs[label.name])
