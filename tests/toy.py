@@ -1,6 +1,7 @@
-"""A small real model: a conditional generator of 16×16 RGB pictures, made with onnx.helper, without torch.
+"""Small real models: a conditional generator of 16×16 RGB pictures, and a translator of pictures of any size.
 
-It follows the native contract and runs in well under a millisecond, so tests serve real graphs.
+Made with onnx.helper, without torch. They follow the native contract and run in well under a millisecond, so tests
+serve real graphs.
 """
 
 from collections.abc import Sequence
@@ -89,6 +90,47 @@ def build(
     data = graph(len(classes), seed, weighs=weighs).SerializeToString()
     (folder / "generator.onnx").write_bytes(data)
     manifest = _manifest(name, version, tuple(classes), contract.digest(data), weighs)
+    contract.write(folder, manifest.model_copy(update={"golden": _golden(manifest, data)}))
+    return folder
+
+
+def translator(models: Path, name: str = "negative") -> Path:
+    """Writes the folder of a model that draws the negative of a picture whose sides are multiples of 4."""
+    folder = models / name / "1"
+    folder.mkdir(parents=True)
+    sides = ["n", "h", "w", 3]
+    made = helper.make_graph(
+        [
+            helper.make_node("Cast", ["picture"], ["levels"], to=TensorProto.FLOAT),
+            helper.make_node("Sub", ["white", "levels"], ["negative"]),
+            helper.make_node("Cast", ["negative"], ["image"], to=TensorProto.UINT8),
+        ],
+        "negative",
+        [helper.make_tensor_value_info("picture", TensorProto.UINT8, sides)],
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, sides)],
+        [numpy_helper.from_array(np.array(255, np.float32), "white")],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.checker.check_model(model, full_check=True)
+    data = model.SerializeToString()
+    (folder / "generator.onnx").write_bytes(data)
+    given, drawn = (
+        contract.Tensor(
+            name=tensor,
+            meaning="image",
+            dtype="uint8",
+            shape=tuple(sides),
+            layout="NHWC",
+            range=(0, 255),
+            usual=(SIDE, SIDE, 3),
+            multiple=4,
+        )
+        for tensor in ("picture", "image")
+    )
+    graph = contract.Graph(file="generator.onnx", inputs=(given,), outputs=(drawn,))
+    manifest = _manifest(name, 1, (), contract.digest(data)).model_copy(
+        update={"tasks": ("translate",), "graphs": {"generator": graph}, "latent": None}
+    )
     contract.write(folder, manifest.model_copy(update={"golden": _golden(manifest, data)}))
     return folder
 

@@ -139,12 +139,11 @@ class Catalog:
         None means the default model, if it has the task, or else the first by name that has it and the class. Raises
         `UnknownModel`, `UnknownClass`, `InvalidParameter` if the model lacks the task, `NotReady` or `Draining`.
         """
-        if self._closing:
-            raise Draining
         default = self._settings.default_model
-        if reference is None and (default is None or task not in self._named(default).manifest.tasks):
+        wanted = default if reference is None else reference
+        if wanted is None or (reference is None and task not in self.named(wanted).manifest.tasks):
             return self._first(class_name, task)
-        found = self._named(reference or default or "")
+        found = self.named(wanted)
         if task not in found.manifest.tasks:
             can = f"{found.manifest.reference} can {', '.join(found.manifest.tasks)}, not {task}"
             raise InvalidParameter([{"field": "model", "message": can}])
@@ -169,7 +168,13 @@ class Catalog:
             self._residency.join(max(1, end - time.monotonic()))
         self._encode.shutdown(wait=False, cancel_futures=True)
 
-    def _named(self, reference: str) -> LiveModel:
+    def named(self, reference: str) -> LiveModel:
+        """The model `name@version`, or of `name` the newest version that takes jobs, whatever its tasks.
+
+        Raises `UnknownModel`, `NotReady` or `Draining`.
+        """
+        if self._closing:
+            raise Draining
         # Not `entries`, which asks each model how it is: this is in the way of every request.
         entries = [entry for entry in list(self._entries.values()) if reference in (entry.name, entry.reference)]
         if not entries:
@@ -184,8 +189,10 @@ class Catalog:
 
     def able(self, task: Task) -> list[LiveModel]:
         """The models that have a task, one at least, by name, the newest version first; raises `NotReady`, also while
-        some are loading: before all are, the first one would be another at another moment.
+        some are loading: before all are, the first one would be another at another moment; or `Draining`.
         """
+        if self._closing:
+            raise Draining
         if any(entry.pending for entry in self.entries()):
             raise NotReady(f"The models are not ready: {self.reason}.")
         able = [entry.model for entry in self.entries() if entry.model and task in entry.model.manifest.tasks]

@@ -61,6 +61,23 @@ def test_a_model_that_lacks_the_task_is_an_invalid_parameter(catalog: Catalog) -
         catalog.get("toy", task="style")
 
 
+def test_a_model_is_found_by_name_whatever_its_tasks(tmp_path: Path) -> None:
+    toy.translator(tmp_path, "negative")
+    with serving(tmp_path) as catalog:
+        assert catalog.named("negative") is catalog.named("negative@1")
+        with pytest.raises(InvalidParameter, match="negative@1 can translate, not generate"):
+            catalog.get("negative")
+        with pytest.raises(UnknownModel, match="There is no model 'negative@2'; known: negative@1"):
+            catalog.named("negative@2")
+    with pytest.raises(Draining):
+        catalog.named("negative")
+
+
+def test_an_empty_name_is_no_name_of_the_default_model(models_dir: Path) -> None:
+    with serving(models_dir, default_model="toy@1") as catalog, pytest.raises(UnknownModel):
+        catalog.get("")
+
+
 def test_before_the_start_nothing_is_ready(settings: Settings) -> None:
     catalog = Catalog(settings, Metrics())
     assert not catalog.ready
