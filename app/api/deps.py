@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic_core import ErrorDetails, from_json
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -49,12 +49,12 @@ class DirectRoute(APIRoute):
         return self.endpoint
 
 
-async def parameters(request: Request, model: type[Asked]) -> Asked:
-    """The query and, of a POST, the JSON body, checked as one `model`; see `checked`.
+async def parameters(request: Request, model: type[Asked], most: int = MAX_BODY) -> Asked:
+    """The query and, of a POST, the JSON body of at most so many bytes, checked as one `model`; see `checked`.
 
     Raises 415 for a body that isn't JSON by its content type, 413 for one that is too large.
     """
-    body = await _body(request) if request.method == "POST" else {}
+    body = await _body(request, most) if request.method == "POST" else {}
     return checked(request, body.items(), model)
 
 
@@ -75,26 +75,28 @@ def checked(request: Request, body: Iterable[tuple[str, Any]], model: type[Asked
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise InvalidParameter([_flaw(model, str(flaw["loc"][0]), flaw["input"]) for flaw in error.errors()]) from error
+        raise InvalidParameter([_flaw(model, flaw) for flaw in error.errors()]) from error
 
 
-def _flaw(model: type[BaseModel], field: str, value: object) -> dict[str, str]:
-    known = properties(model)
+def _flaw(model: type[BaseModel], flaw: ErrorDetails) -> dict[str, str]:
+    known, field = properties(model), str(flaw["loc"][0])
     if field not in known:
         return {"field": field, "message": f"there is no such parameter; known: {', '.join(known)}"}
-    shown = json.dumps(value, ensure_ascii=False, default=str)
+    if flaw["type"] == "missing":
+        return {"field": field, "message": f"is missing; it must be {expectation(known[field])}"}
+    shown = json.dumps(flaw["input"], ensure_ascii=False, default=str)
     if len(shown) > 64:
         shown = f"{shown[:64]}…"
     return {"field": field, "message": f"must be {expectation(known[field])}, not {shown}"}
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _body(request: Request, most: int) -> dict[str, Any]:
     """The members of the JSON object in the body; none if the body is empty."""
     raw = b""
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > MAX_BODY:
-            raise HTTPException(413, f"The body may hold {MAX_BODY} bytes; all parameters fit into a few hundred.")
+        if len(raw) > most:
+            raise HTTPException(413, f"The body may hold {most} bytes; all parameters fit into a few hundred.")
     if not raw:
         return {}
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

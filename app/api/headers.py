@@ -24,13 +24,7 @@ def of_answer(asked: GenerateParameters, drawing: Drawing, method: str, prefix: 
     A stream has neither address nor tag, and isn't kept: its pictures come in another order each time, and it may end
     in an error. Nor has what a graph draws that makes noise of its own: it won't come again.
     """
-    headers = {
-        "X-Model": drawing.manifest.reference,
-        "X-Seed": str(drawing.seed),
-        "X-Index": str(drawing.index),
-    }
-    if name := drawing.class_name(drawing.label):
-        headers["X-Class"] = ascii_text(name)
+    headers = of_drawing(drawing)
     if asked.format is None:
         headers["Vary"] = "Accept"
     if drawing.streamed:
@@ -48,6 +42,18 @@ def of_answer(asked: GenerateParameters, drawing: Drawing, method: str, prefix: 
         headers["ETag"] = drawing.tag()
         pinned = asked.model == drawing.manifest.reference
         headers["Cache-Control"] = caching.FOREVER if pinned else caching.REVALIDATE
+    return headers
+
+
+def of_drawing(drawing: Drawing) -> dict[str, str]:
+    """What every answer says of what it holds."""
+    headers = {
+        "X-Model": drawing.manifest.reference,
+        "X-Seed": str(drawing.seed),
+        "X-Index": str(drawing.index),
+    }
+    if name := drawing.class_name(drawing.label):
+        headers["X-Class"] = ascii_text(name)
     return headers
 
 

@@ -1,16 +1,17 @@
 """How the routes are described at `/openapi.json`, from the models that also check the requests."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
-from app.api.problems import MEDIA_TYPE
+from app.api import faces
 from app.api.schemas import ProblemDocument, properties
 
 Responses = dict[int | str, dict[str, Any]]
 
 MEANINGS = {
-    400: "The form is broken.",
+    400: "The request is broken, or can't be used; the answer says what must be otherwise.",
     404: "No such model, version, class or style; the answer lists those that exist.",
     406: "Nothing that the Accept header allows can be made.",
     413: "The body is too large, or is more work than can be done in time.",
@@ -25,11 +26,16 @@ MEANINGS = {
 
 def problems(*statuses: int) -> Responses:
     """The documented errors of a route."""
-    schema = ProblemDocument.model_json_schema()
+    return errors(ProblemDocument, faces.OWN.media_type, *statuses)
+
+
+def errors(shape: type[BaseModel], media_type: str, *statuses: int) -> Responses:
+    """The documented errors of a route that answers them in a shape of its own."""
+    schema = inlined(shape)
     return {
         status: {
             "description": MEANINGS[status],
-            "content": {MEDIA_TYPE: {"schema": schema}},
+            "content": {media_type: {"schema": schema}},
         }
         for status in statuses
     }
@@ -40,6 +46,23 @@ def fields(model: type[BaseModel]) -> dict[str, Any]:
     return {
         name: {key: value for key, value in schema.items() if key != "examples"}
         for name, schema in properties(model).items()
+    }
+
+
+def path(**parts: tuple[str, str]) -> dict[str, Any]:
+    """The parts of a path, each with its description and an example."""
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": description,
+                "schema": {"type": "string"},
+                "example": example,
+            }
+            for name, (description, example) in parts.items()
+        ]
     }
 
 
@@ -54,9 +77,37 @@ def query(model: type[BaseModel]) -> dict[str, Any]:
     return {"parameters": fields}
 
 
-def body(model: type[BaseModel]) -> dict[str, Any]:
-    """The fields of `model` as a JSON body; a request may use it instead of the query, or beside it."""
+def body(model: type[BaseModel], *, required: bool = False) -> dict[str, Any]:
+    """The fields of `model` as a JSON body; unless it is required, a request may use the query instead, or too."""
     fields = properties(model)
     example = {name: schema["examples"][0] for name, schema in fields.items() if "examples" in schema}
-    schema = {"type": "object", "properties": fields, "additionalProperties": False}
-    return {"requestBody": {"content": {"application/json": {"schema": schema, "example": example}}}}
+    schema: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
+    if needed := model.model_json_schema().get("required"):
+        schema["required"] = needed
+    return content(schema, example, required=required)
+
+
+def content(
+    schema: dict[str, Any], example: object, *, required: bool = False, others: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A JSON body of that schema, or one of other media types."""
+    accepted = {"application/json": {"schema": schema, "example": example}} | dict(others or {})
+    return {"requestBody": {"content": accepted} | ({"required": True} if required else {})}
+
+
+def inlined(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of `model` in one piece: what it refers to stands where it is referred to."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def resolved(part: Any) -> Any:
+        if isinstance(part, list):
+            return [resolved(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            part = definitions[part["$ref"].rpartition("/")[2]] | {k: v for k, v in part.items() if k != "$ref"}
+        return {key: resolved(item) for key, item in part.items()}
+
+    whole: dict[str, Any] = resolved(schema)
+    return whole

@@ -1,6 +1,7 @@
-"""Every error as `application/problem+json` (RFC 9457): ours, the framework's, and those that nobody foresaw.
+"""Every error as a problem document (RFC 9457): ours, the framework's, and those that nobody foresaw.
 
-No answer shows a stack trace; the log does.
+It is sent as `application/problem+json`, or in the shape of another protocol, see `faces`. No answer shows a stack
+trace; the log does.
 """
 
 import json
@@ -15,9 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from app.api import faces
 from app.errors import InvalidParameter, Problem
 
-MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE = faces.OWN.media_type
 
 CLIENT_CLOSED_REQUEST = 499
 """nginx's status for a client that hung up: nobody receives it, but the request counter shows it."""
@@ -31,7 +33,7 @@ def install(app: FastAPI) -> None:
 
 
 async def answer_to(request: Request, error: Exception) -> Response:
-    """The problem document for an error, foreseen or not."""
+    """The answer to an error, foreseen or not."""
     for kind, handler in HANDLERS.items():
         if isinstance(error, kind):
             return await handler(request, error)
@@ -43,21 +45,22 @@ def is_unforeseen(error: Exception) -> bool:
     return not isinstance(error, tuple(HANDLERS))
 
 
-def answer(document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    """The response of a problem document; its `status` is the response's. Errors are never cached."""
-    body = json.dumps(document, ensure_ascii=False).encode()
-    return Response(body, document["status"], {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+def answer(request: Request, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """The response of a problem document, as the client of this request expects it. Errors are never cached."""
+    face = faces.of(request)
+    body = json.dumps(face.content(document), ensure_ascii=False).encode()
+    return Response(body, face.status(document), {"Cache-Control": "no-store", **(headers or {})}, face.media_type)
 
 
-async def _ours(_: Request, error: Exception) -> Response:
+async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 (Starlette types handlers by Exception alone)
-    return answer(error.document(), error.headers)
+    return answer(request, error.document(), error.headers)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     flaws = [{"field": ".".join(map(str, flaw["loc"][1:])), "message": flaw["msg"]} for flaw in error.errors()]
-    return answer(InvalidParameter(flaws).document())
+    return answer(request, InvalidParameter(flaws).document())
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -69,15 +72,15 @@ async def _http(request: Request, error: Exception) -> Response:
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request))
         detail = f"{request.url.path} has no {request.method}; it has {headers['Allow']}."
-    return answer(_generic(error.status_code, detail), headers)
+    return answer(request, _generic(error.status_code, detail), headers)
 
 
 async def _hung_up(_: Request, __: Exception) -> Response:
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
-async def _unforeseen(_: Request, __: Exception) -> Response:
-    return answer(_generic(500, "The server failed unexpectedly; its log has the reason."))
+async def _unforeseen(request: Request, _: Exception) -> Response:
+    return answer(request, _generic(500, "The server failed unexpectedly; its log has the reason."))
 
 
 def _generic(status: int, detail: str) -> dict[str, Any]:

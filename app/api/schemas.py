@@ -5,10 +5,10 @@ One model checks a query and a body alike, writes the OpenAPI page and words the
 
 from collections.abc import Mapping
 from copy import copy
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from annotated_types import Le
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator
 
 from app.latents import MAX_SEED
 from app.media import images
@@ -25,6 +25,8 @@ class Parameters(BaseModel):
     """What may be asked of every verb. Unknown names are errors: a misspelt `sede` must not draw a random picture."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    booleans: ClassVar[frozenset[str]] = frozenset()
+    """The parameters that are."""
 
     model: Annotated[
         str | None,
@@ -41,10 +43,10 @@ class Parameters(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_boolean(cls, value: object) -> object:
+    def _no_boolean(cls, value: object, info: ValidationInfo) -> object:
         # pydantic would take JSON's `true` for 1.
-        if isinstance(value, bool):
-            raise ValueError("no parameter is a boolean")  # noqa: TRY004 (pydantic turns ValueError into its own)
+        if isinstance(value, bool) and info.field_name not in cls.booleans:
+            raise ValueError("this is no boolean")
         return value
 
 
@@ -107,11 +109,15 @@ def expectation(schema: Mapping[str, Any]) -> str:
     """A field's type and range in words, from its JSON schema: `an integer from 1 to 64`."""
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
+    if schema["type"] == "boolean":
+        return "true or false"
     kind = {"integer": "an integer", "number": "a number", "string": "a text"}[schema["type"]]
     if "exclusiveMinimum" in schema:
         return f"{kind} above {schema['exclusiveMinimum']:g} and up to {schema['maximum']:g}"
     if "minimum" in schema:
         return f"{kind} from {schema['minimum']:g} to {schema['maximum']}"
+    if "maxLength" in schema:
+        return f"{kind} of at most {schema['maxLength']} characters"
     return kind
 
 

@@ -40,10 +40,15 @@ async def uploaded(request: Request, model: type[Asked], name: str, limit: int) 
     if _kind(request) == FORM:
         return await _from_form(request, model, name, limit)
     asked = checked(request, (), model)
-    data = b"".join([chunk async for chunk in Request(request.scope, Limited(request, limit)).stream()])
+    data = await read(request, limit, "file")
     if not data:
         raise InvalidParameter([_missing(name)])
     return asked, Upload(data)
+
+
+async def read(request: Request, limit: int, what: str) -> bytes:
+    """The whole body, of at most `limit` bytes; 413, which says `what` it is, for a larger one, as in `uploaded`."""
+    return b"".join([chunk async for chunk in Request(request.scope, Limited(request, limit, what)).stream()])
 
 
 async def _from_form(request: Request, model: type[Asked], name: str, limit: int) -> tuple[Asked, Upload]:
@@ -66,20 +71,21 @@ async def _from_form(request: Request, model: type[Asked], name: str, limit: int
 class Limited:
     """The messages of a request's body; 413 once they hold more than `limit` bytes."""
 
-    def __init__(self, request: Request, limit: int) -> None:
+    def __init__(self, request: Request, limit: int, what: str = "file") -> None:
         """413 if the request says already that it is larger."""
         self._receive: Receive = request.receive
         self._limit = limit
+        self._what = what
         self._size = 0
         length = request.headers.get("content-length", "")
         if length.isdecimal() and int(length) > limit:
-            raise _too_large(limit)
+            raise _too_large(limit, what)
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._size += len(message.get("body", b""))
         if self._size > self._limit:
-            raise _too_large(self._limit)
+            raise _too_large(self._limit, self._what)
         return message
 
 
@@ -100,5 +106,5 @@ def _missing(name: str) -> dict[str, str]:
     return {"field": name, "message": f"is missing: send the file as the body, or as the part {name!r} of a form"}
 
 
-def _too_large(limit: int) -> HTTPException:
-    return HTTPException(413, f"The file may hold {limit:,} bytes; send a smaller one.")
+def _too_large(limit: int, what: str = "file") -> HTTPException:
+    return HTTPException(413, f"The {what} may hold {limit:,} bytes; send a smaller one.")
