@@ -1,20 +1,17 @@
 """A client of the real application on the toy models, without sockets."""
 
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from app.main import create_app
 from app.settings import Settings
 from tests import toy, toy_sound
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Starlette asks for httpx's successor; httpx does all that is needed here
-    from starlette.testclient import TestClient
+from tests.api.process import Process
 
 Serve = Callable[..., TestClient]
 
@@ -45,6 +42,25 @@ def serve(models_dir: Path) -> Iterator[Serve]:
             return start(running, Settings.model_validate(chosen))
 
         yield serve
+
+
+@pytest.fixture(scope="session")
+def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """The real server, ready, for clients made elsewhere: `toy` with classes, `shapes` without, `negative` of pictures.
+
+    Shared: for tests that leave nothing behind.
+    """
+    folder = tmp_path_factory.mktemp("listening")
+    toy.build(folder / "models", "toy")
+    toy.build(folder / "models", "shapes", classes=())
+    toy.translator(folder / "models", "negative")
+    process = Process(folder / "models", folder / "log", "--threads", "2", "--encode-threads", "2")
+    try:
+        process.ready()
+        yield process
+    finally:
+        process.process.kill()
+        process.process.wait()
 
 
 def start(running: ExitStack, settings: Settings) -> TestClient:

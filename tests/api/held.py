@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -47,9 +48,11 @@ async def post(
     *,
     path: str = "/generate",
     content: bytes = b"",
+    json_body: object = None,
 ) -> list[dict[str, Any]]:
     """What the app sends for a POST whose client hangs up at that event; `received` has it as it comes."""
     received = [] if received is None else received
+    content = content if json_body is None else json.dumps(json_body).encode()
     body = iter([{"type": "http.request", "body": content, "more_body": False}])
 
     async def receive() -> dict[str, Any]:
@@ -69,7 +72,7 @@ async def post(
         "path": path,
         "raw_path": path.encode(),
         "query_string": query.encode(),
-        "headers": [],
+        "headers": [] if json_body is None else [(b"content-type", b"application/json")],
     }
     await client.app(scope, receive, send)
     return received
