@@ -28,6 +28,15 @@ OPERATIONS = [
     ("post", "/v1/images/generations"),
     ("get", "/v1/models"),
     ("get", "/v1/models/{id}"),
+    ("get", "/v2"),
+    ("get", "/v2/health/live"),
+    ("get", "/v2/health/ready"),
+    ("get", "/v2/models/{name}"),
+    ("get", "/v2/models/{name}/ready"),
+    ("post", "/v2/models/{name}/infer"),
+    ("get", "/v2/models/{name}/versions/{version}"),
+    ("get", "/v2/models/{name}/versions/{version}/ready"),
+    ("post", "/v2/models/{name}/versions/{version}/infer"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
@@ -39,6 +48,7 @@ FILES = {"/enhance": file(noise(1, 1000), toy_sound.RATE), "/translate": PICTURE
 
 
 SHIPPED = {"/translate": "facades", "/style": "monet"}
+SHIPPED |= {path: "fashion-ae" for _, path in OPERATIONS if path.startswith("/v2/models")}
 """The shipped model that a route's example names, where no toy stands for it."""
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -88,6 +98,14 @@ def test_generate_documents_its_formats_and_its_errors(openapi: dict[str, Any]) 
     assert {"image/png", "image/jpeg", "image/webp", "application/json"} < set(responses["200"]["content"])
     for status in ("404", "406", "422", "429", "503"):
         assert list(responses[status]["content"]) == ["application/problem+json"]
+
+
+def test_a_face_documents_errors_in_its_own_shape(openapi: dict[str, Any]) -> None:
+    for path, shape in (("/v1/images/generations", "object"), ("/v2/models/{name}/infer", "string")):
+        responses = openapi["paths"][path]["post"]["responses"]
+        assert set(responses) == {"200", "400", "404", "413", "415", "429", "500", "503", "504"}
+        schema = responses["429"]["content"]["application/json"]["schema"]
+        assert schema["properties"]["error"]["type"] == shape
 
 
 def test_every_reference_in_the_document_leads_somewhere(openapi: dict[str, Any]) -> None:
