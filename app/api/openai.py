@@ -133,8 +133,9 @@ def _candidates(here: Service, reference: str | None) -> Sequence[LiveModel]:
 
 
 def _model(manifest: Manifest) -> Model:
+    come = manifest.training or manifest.origin
     try:
-        created = int(datetime.fromisoformat(manifest.training.date).replace(tzinfo=UTC).timestamp())
+        created = int(datetime.fromisoformat(come.date if come else "").replace(tzinfo=UTC).timestamp())
     except ValueError:  # a manifest may say what it likes
         created = 0
     return Model(id=manifest.reference, created=created, title=manifest.title, classes=manifest.classes)
@@ -154,6 +155,8 @@ def _frame(asked: ImagesParameters, drawing: Drawing) -> Images:
         flaws["output_compression"] = "must be 100: a picture has one file of each format, at its address too"
     if asked.stream and asked.response_format == "url":
         flaws["response_format"] = "must be b64_json in a stream; leave it out"
+    if asked.response_format == "url" and not drawing.lasting:
+        flaws["response_format"] = f"must be b64_json: {reference} draws noise of its own, so no picture comes again"
     if flaws:
         raise InvalidParameter([{"field": field, "message": message} for field, message in flaws.items()])
     return Images(
@@ -176,10 +179,10 @@ def _album(drawing: Drawing, labels: Sequence[int | None], frame: Images, server
 
 
 def _picture(single: Drawing, server: str | None, pixels: Pixels | None) -> Picture:
-    """One picture: its address on `server`, its file, made of its pixels, uint8 [h, w, c], or both."""
+    """One picture: its address on `server`, if it has one, its file, made of its pixels, uint8 [h, w, c], or both."""
     return Picture(
         b64_json=None if pixels is None else b64encode(answers.picture(single, pixels)).decode(),
-        url=None if server is None else server + single.address(),
+        url=server + single.address() if server is not None and single.lasting else None,
         revised_prompt=single.class_name(single.label) or single.manifest.title,
     )
 
@@ -212,7 +215,7 @@ class Events:
             **self._frame.model_dump(include={"output_format", "size", "background"}),
             "quality": "auto",
             "usage": NOTHING,
-            **_picture(single, self._server, pixels).model_dump(),
+            **_picture(single, self._server, pixels).model_dump(exclude_none=True),
         }
         return self._event(name, event)
 

@@ -90,7 +90,7 @@ class Model(BaseModel):
 
     id: Annotated[str, Field(description="name@version")]
     object: Literal["model"] = "model"
-    created: Annotated[int, Field(description="when its training ended, in Unix seconds")]
+    created: Annotated[int, Field(description="when its training ended, or it was added, in Unix seconds")]
     owned_by: str = "ganymede"
     title: str
     classes: tuple[str, ...]

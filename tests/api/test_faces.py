@@ -68,20 +68,9 @@ def test_a_full_queue_says_when_to_come_back(
     assert "s of work wait for toy@2; the limit is 1e-09 s." in said(answer, 429)
     assert int(answer.headers["retry-after"]) >= 1
     assert int(answer.headers["retry-after-ms"]) >= 1
-
-
-def test_openais_client_knows_an_overload_by_its_code(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = serve(queue_seconds=1e-9)
-    entered, go = hold(client, monkeypatch)
-    with ThreadPoolExecutor() as clients:
-        waiting = [clients.submit(client.post, "/generate?model=toy") for _ in range(2)]
-        assert entered.wait(10)
-        while count(client, "ganymede_queue_samples", model="toy@2") == 0:
-            time.sleep(0.002)
-        error = client.post("/v1/images/generations", json={"prompt": "a dog", "model": "toy"}).json()["error"]
-        go.set()
-        assert [one.result().status_code for one in waiting] == [200, 200]
-    assert (error["type"], error["code"], error["param"]) == ("rate_limit_error", "rate_limit_exceeded", None)
+    if path.startswith("/v1"):
+        error = answer.json()["error"]
+        assert (error["type"], error["code"], error["param"]) == ("rate_limit_error", "rate_limit_exceeded", None)
 
 
 @faces

@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -13,7 +14,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app import contract
 from app.media.provenance import recipe_of
+from tests import toy
 from tests.api.conftest import Serve, count
 from tests.api.held import hold, post, until
 from tests.api.process import Process
@@ -207,6 +210,24 @@ def test_an_address_alone_draws_nothing(serve: Serve) -> None:
     client.post(GENERATIONS, json={"prompt": "a dog", "n": 4})
     assert count(client, "ganymede_images_total", model="toy@2") == 4
     assert count(client, "ganymede_requests_total", route=GENERATIONS, model="toy@2", status="200") == 2
+
+
+def test_pictures_that_never_come_again_have_no_address(serve: Serve, tmp_path: Path) -> None:
+    folder = toy.build(tmp_path, "toy")
+    noisy = contract.read(folder).graphs["generator"].model_copy(update={"random": True})
+    toy.rewrite(folder, graphs={"generator": noisy})
+    client = serve(models=tmp_path)
+    [picture] = client.post(GENERATIONS, json={"prompt": "a dog"}).json()["data"]
+    assert picture.keys() == {"b64_json", "revised_prompt"}
+    refused = client.post(GENERATIONS, json={"prompt": "a dog", "response_format": "url"}).json()["error"]["message"]
+    assert refused == "response_format: must be b64_json: toy@1 draws noise of its own, so no picture comes again"
+
+
+@pytest.mark.parametrize(("date", "created"), [("2026-02-03", 1770076800), ("some day", 0)])
+def test_a_model_made_elsewhere_is_as_old_as_its_folder(serve: Serve, tmp_path: Path, date: str, created: int) -> None:
+    folder = toy.build(tmp_path, "toy")
+    toy.rewrite(folder, training=None, origin=contract.Origin(file="found.onnx", date=date))
+    assert serve(models=tmp_path).get("/v1/models/toy").json()["created"] == created
 
 
 def test_a_failure_ends_a_stream_with_an_error_that_the_client_raises(
