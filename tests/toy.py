@@ -128,7 +128,7 @@ def translator(models: Path, name: str = "negative") -> Path:
         for tensor in ("picture", "image")
     )
     graph = contract.Graph(file="generator.onnx", inputs=(given,), outputs=(drawn,))
-    manifest = _manifest(name, 1, (), contract.digest(data)).model_copy(
+    manifest = _manifest(name, 1, (), contract.digest(data), False).model_copy(
         update={"tasks": ("translate",), "graphs": {"generator": graph}, "latent": None}
     )
     contract.write(folder, manifest.model_copy(update={"golden": _golden(manifest, data)}))

@@ -199,11 +199,15 @@ def _numbers(tensor: Tensor, data: object) -> Values:
 
 def _check_values(tensor: Tensor, values: Values, classes: int) -> None:
     """Refuses values that the graph isn't made for: they could end the batch, and with it the requests of others."""
-    low, high = (0, classes - 1) if tensor.meaning == "label" else tensor.range or (-math.inf, math.inf)
+    low, high = tensor.range or (-math.inf, math.inf)
+    if tensor.meaning == "label":
+        low, high = (0, 1) if values.dtype.kind == "f" else (0, classes - 1)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise _invalid(tensor.name, "holds NaN or infinity")
     if values.min() < low or values.max() > high:
         raise _invalid(tensor.name, f"must have values from {low:g} to {high:g}")
+    if tensor.meaning == "label" and values.ndim > 1 and not np.allclose(values.sum(axis=1), 1, atol=1e-3):
+        raise _invalid(tensor.name, "must have weights of the classes, whose sum is 1 for each sample")
 
 
 def _digits(value: Values) -> bytes:

@@ -135,6 +135,22 @@ def test_values_outside_the_range_of_the_manifest_are_refused(serve: Serve, tmp_
     assert answer.json() == {"error": "z: must have values from -1 to 1"}
 
 
+def test_a_label_of_weights_may_mix_classes_and_must_sum_to_one(serve: Serve, tmp_path: Path) -> None:
+    toy.build(tmp_path, "toy", weighs=True)
+    client = serve(models=tmp_path)
+
+    def ask(*weights: float) -> Any:
+        label = {"datatype": "FP32", "shape": [1, 2], "data": weights}
+        return client.post(TOY, json={"inputs": tensors(label=label)})
+
+    answers = [ask(1, 0), ask(0.3, 0.7), ask(0, 1)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert len({answer.text for answer in answers}) == 3
+    assert ask(2, -1).json() == {"error": "label: must have values from 0 to 1"}
+    expected = "label: must have weights of the classes, whose sum is 1 for each sample"
+    assert ask(0.5, 0.6).json() == {"error": expected}
+
+
 def test_a_large_picture_counts_as_many_of_the_usual_size(serve: Serve, tmp_path: Path) -> None:
     toy.translator(tmp_path)
     client = serve(models=tmp_path, max_samples=4)
