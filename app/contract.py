@@ -282,10 +282,19 @@ class Manifest(Part):
             self._decodes(generator, task)
         elif generator.input(GIVEN[task]) is None:
             raise ValueError(f"the task {task!r} needs a generator that takes {GIVEN[task]}")
+        if task == "predict":
+            self._continues(generator)
         if task == "reconstruct" and "encoder" not in self.graphs:
             raise ValueError("the task 'reconstruct' needs a graph 'encoder'")
         if task == "style" and not self.styles:
             raise ValueError("the task 'style' needs the names of its styles")
+
+    def _continues(self, generator: Graph) -> None:
+        """Raises ValueError unless the picture that the generator gives can be the newest of the frames it takes."""
+        drawn, (_, *frame) = generator.output("image").sample, generator.given("frames").sample
+        if drawn != tuple(frame):
+            sizes = ["×".join(map(str, sides)) for sides in (frame, drawn)]
+            raise ValueError(f"the task 'predict' needs an image like the frames, of {sizes[0]} values, not {sizes[1]}")
 
     def _decodes(self, generator: Graph, task: Task) -> None:
         if self.latent is None:

@@ -113,13 +113,13 @@ class SoundTooLong(Problem):
 class TooMuchWork(Problem):
     """Work that `model` would need so many `seconds` for, alone on the device, where `left` remain.
 
-    413 and not 429: to come back later would not help.
+    413 and not 429: to come back later would not help, but what `advice` says.
     """
 
     status, type, title = 413, "too-much-work", "Too much work"
 
-    def __init__(self, model: str, seconds: float, left: float) -> None:
-        detail = f"{model} would take {seconds:.3g} s for all of it; the deadline is in {left:.3g} s: send it in parts."
+    def __init__(self, model: str, seconds: float, left: float, advice: str = "send it in parts") -> None:
+        detail = f"{model} would take {seconds:.3g} s for all of it; the deadline is in {left:.3g} s: {advice}."
         super().__init__(detail, extensions={"seconds": seconds, "left": left})
 
 
@@ -229,6 +229,19 @@ class DeadlineExceeded(Problem):
     def __init__(self, waited: float, seconds: float) -> None:
         detail = f"The deadline passed after {waited:.3g} s in the queue; ask for fewer samples, or come back later."
         super().__init__(detail, headers=retry_after(seconds))
+
+
+class UnfinishedClip(Problem):
+    """Of frames that are made one from the other, only `done` of `wanted` were when the deadline ended a job of them.
+
+    `headers` are that job's, which say when to come back.
+    """
+
+    status, type, title = 429, "unfinished-clip", "Unfinished clip"
+
+    def __init__(self, done: int, wanted: int, headers: Mapping[str, str]) -> None:
+        detail = f"The deadline passed when {done} of {wanted} frames were drawn; ask for fewer, or come back later."
+        super().__init__(detail, extensions={"done": done}, headers=headers)
 
 
 class NotReady(Problem):

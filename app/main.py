@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.api import docs, enhance, generate, health, inference, models, openai, problems, translate
+from app.api import docs, enhance, generate, health, inference, models, openai, predict, problems, translate
 from app.api.counting import RequestCounter
 from app.api.deps import Service
 from app.api.hot import FrontedApp, HotRoutes
@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(hot)
     app.include_router(translate.router(settings))
     app.include_router(enhance.router(settings))
+    app.include_router(predict.router(settings))
     app.include_router(models.router)
     app.include_router(openai.router(settings))
     app.include_router(inference.router)

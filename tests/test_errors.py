@@ -18,6 +18,7 @@ from app.errors import (
     SoundTooLong,
     TooManyFrames,
     TooMuchWork,
+    UnfinishedClip,
     UnknownClass,
     UnknownModel,
     UnknownStyle,
@@ -56,6 +57,11 @@ EVERY: list[tuple[Problem, int, str]] = [
         413,
         "b@1 would take 41.2 s for all of it; the deadline is in 30 s: send it in parts.",
     ),
+    (
+        TooMuchWork("b@1", 41.23, 29.96, "ask for fewer steps"),
+        413,
+        "b@1 would take 41.2 s for all of it; the deadline is in 30 s: ask for fewer steps.",
+    ),
     (NotAcceptable("text/html", ["image/png"]), 406, "Nothing here can be sent as 'text/html'; offered: image/png."),
     (UnsupportedPicture("The upload is HEIC", ["JPEG", "PNG"]), 415, "The upload is HEIC; supported: JPEG, PNG."),
     (UnreadablePicture("PNG", "it is truncated"), 422, "The PNG can't be read: it is truncated."),
@@ -63,6 +69,11 @@ EVERY: list[tuple[Problem, int, str]] = [
     (TooManyFrames(9), 413, "The picture is animated, with more than 9 frames: send fewer, or one frame alone."),
     (Overloaded("3 s of work wait.", 3), 429, "3 s of work wait."),
     (DeadlineExceeded(1.5, 2), 429, "The deadline passed after 1.5 s in the queue; ask for fewer samples, "),
+    (
+        UnfinishedClip(3, 10, {"Retry-After": "1"}),
+        429,
+        "The deadline passed when 3 of 10 frames were drawn; ask for fewer, or come back later.",
+    ),
     (NotReady("b@1 is still loading."), 503, "b@1 is still loading."),
     (Draining(), 503, "This replica is shutting down; ask another one."),
     (InferenceFailed("b@1"), 500, "b@1 failed while it computed this request; the server's log has the reason."),
@@ -100,6 +111,7 @@ def test_extensions_are_members_of_the_document() -> None:
     assert TooManyFrames(9).document()["max_frames"] == 9
     assert ClipTooLong("frames", 9).document()["max_frames"] == ClipTooLong("bytes", 9).document()["max_bytes"] == 9
     assert TooMuchWork("b@1", 41, 30).document()["seconds"] == 41
+    assert UnfinishedClip(3, 10, {}).document()["done"] == 3
     errors = [{"field": "n", "message": "at most 64"}]
     assert InvalidParameter(errors).document()["errors"] == errors
 

@@ -55,16 +55,25 @@ def submitted(
     return live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
 
 
-def require_time(live: LiveModel, inputs: Arrays, deadline: float, graph: str = "generator") -> None:
-    """Raises `TooMuchWork` where the deadline is out of reach even if nothing else is to be done.
+def require_time(
+    live: LiveModel,
+    inputs: Arrays,
+    deadline: float,
+    graph: str = "generator",
+    *,
+    times: int = 1,
+    advice: str = "send it in parts",
+) -> None:
+    """Raises `TooMuchWork`, with that advice, where the deadline of so many such jobs, one after the other, is out of
+    reach even if nothing else is to be done.
 
     The engine lets such a job in while nothing waits, since only jobs can put a wrong prediction right. Here smaller
     ones do. For verbs whose requests differ in size a thousandfold.
     """
-    needed, left = live.alone(inputs, graph), deadline - time.monotonic()
+    needed, left = times * live.alone(inputs, graph), deadline - time.monotonic()
     if 0 < left < needed:
         live.metrics.refused["deadline"].inc()
-        raise TooMuchWork(live.manifest.reference, needed, left)
+        raise TooMuchWork(live.manifest.reference, needed, left, advice)
 
 
 def _require_client(request: Request, live: LiveModel, samples: int) -> None:

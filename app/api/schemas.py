@@ -84,7 +84,12 @@ class GenerateParameters(Parameters):
 
 def limited(parameters: type[Asked], settings: Settings) -> type[Asked]:
     """The parameters of a verb with this server's own upper limits, in checks, errors and documentation at once."""
-    limits = {"n": settings.max_samples, "grid": settings.max_samples, "timeout": settings.request_timeout}
+    limits = {
+        "n": settings.max_samples,
+        "grid": settings.max_samples,
+        "steps": settings.max_samples,
+        "timeout": settings.request_timeout,
+    }
 
     def at_most(name: str, limit: float) -> Any:
         field = copy(parameters.model_fields[name])

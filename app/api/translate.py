@@ -210,7 +210,8 @@ def _framed(data: bytes, translation: Translation, settings: Settings) -> tuple[
 
 def _file(translation: Translation, framed: Framed, recipe: Derivation, outputs: Arrays) -> bytes:
     """The answer's file, of the outputs for the samples of a framed picture."""
-    drawn = framed.restored(outputs[translation.manifest.graphs[translation.graph].output("image").name])
+    image = translation.manifest.graphs[translation.graph].output("image").name
+    drawn = framed.restored(framed.joined(outputs[image]))
     if translation.strength < 1:
         original = pictures.with_channels(framed.picture, drawn.shape[2])
         drawn = _blended(original, drawn, translation.strength)

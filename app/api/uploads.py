@@ -89,12 +89,12 @@ class Limited:
         return message
 
 
-def body(model: type[Asked], name: str, kinds: str) -> dict[str, Any]:
+def body(model: type[Asked], name: str, *kinds: str) -> dict[str, Any]:
     """How OpenAPI describes a request with a file of these media types, such as `image/*`."""
     file = {"type": "string", "format": "binary"}
     parameters = fields(model)
     form = {"type": "object", "required": [name], "properties": {name: file, **parameters}}
-    content = {FORM: {"schema": form}, kinds: {"schema": file}}
+    content = {FORM: {"schema": form}} | {kind: {"schema": file} for kind in kinds}
     return {"requestBody": {"required": True, "content": content}}
 
 

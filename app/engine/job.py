@@ -48,6 +48,15 @@ class Timing:
     encode: float = 0
     batches: list[int] = field(default_factory=list)
 
+    def __add__(self, later: "Timing") -> "Timing":
+        """Where the time of two jobs went, of which one began when the other was done."""
+        return Timing(
+            self.queue + later.queue,
+            self.infer + later.infer,
+            self.encode + later.encode,
+            [*self.batches, *later.batches],
+        )
+
 
 class Job(Future[T]):
     """A request of `samples` samples, which may ride in different batches. Made by `Batcher.submit`.

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app import contract
-from app.media import png
+from app.media import bundles, png
 from tests import toy, toy_sound
 from tests.api.conftest import Serve
 from tests.media.sounds import file, noise
@@ -37,17 +37,24 @@ OPERATIONS = [
     ("get", "/v2/models/{name}/versions/{version}"),
     ("get", "/v2/models/{name}/versions/{version}/ready"),
     ("post", "/v2/models/{name}/versions/{version}/infer"),
+    ("post", "/predict"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
 ]
 
 PICTURE = png.encode(np.zeros((64, 64, 3), np.uint8), {})
-FILES = {"/enhance": file(noise(1, 1000), toy_sound.RATE), "/translate": PICTURE, "/style": PICTURE}
+CLIP = bundles.npy(np.zeros((4, 64, 64, 1), np.uint8))
+FILES = {
+    "/enhance": file(noise(1, 1000), toy_sound.RATE),
+    "/translate": PICTURE,
+    "/style": PICTURE,
+    "/predict": CLIP,
+}
 """What is sent where a route wants a file, of which the documentation has no example."""
 
 
-SHIPPED = {"/translate": "facades", "/style": "monet"}
+SHIPPED = {"/translate": "facades", "/style": "monet", "/predict": "radar"}
 SHIPPED |= {path: "fashion-ae" for _, path in OPERATIONS if path.startswith("/v2/models")}
 """The shipped model that a route's example names, where no toy stands for it."""
 MODELS = Path(__file__).parents[2] / "models"

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from app import contract
-from tests import toy
+from tests import toy, toy_video
 from tests.conftest import serving
 
 
@@ -152,6 +152,17 @@ def test_a_broken_folder_is_not_served_and_says_why(case: str, tmp_path: Path, m
         assert good.state == "ready"
         assert (broken.state, broken.model) == ("failed", None)
     assert re.search(reason, broken.reason or ""), broken.reason
+
+
+def test_a_predictor_whose_picture_can_not_be_its_next_frame_is_not_served(tmp_path: Path) -> None:
+    folder = toy_video.build(tmp_path)
+    image = toy_video.tensor("image", channels=3)
+    graph = contract.read(folder).graphs["generator"]
+    toy.rewrite(folder, graphs={"generator": graph.model_copy(update={"outputs": (image,)})})
+    with serving(tmp_path) as catalog:
+        (broken,) = catalog.entries()
+    said = "the task 'predict' needs an image like the frames, of 16×16×1 values, not 16×16×3"
+    assert said in (broken.reason or "")
 
 
 def test_another_processor_may_round_one_value_in_a_thousand_by_one_level(tmp_path: Path) -> None:
