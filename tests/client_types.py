@@ -15,6 +15,7 @@ def waited_for(client: Client) -> None:
     assert_type(client.generate("dog", n=2), list[Sample])
     assert_type(client.stream("dog", n=2), Iterator[Sample])
     assert_type(client.translate(b"", scale="original"), Image.Image)
+    assert_type(client.enhance("speech.wav", format="flac"), bytes)
     assert_type(client.model("cifar10"), Model)
     client.generate(sede=1)  # type: ignore[call-arg]
     client.generate(seed="1")  # type: ignore[arg-type]
@@ -24,6 +25,7 @@ async def awaited(client: AsyncClient) -> None:
     assert_type(await client.generate("dog", n=2), list[Sample])
     assert_type(client.stream("dog", n=2), AsyncIterator[Sample])
     assert_type(await client.translate(b"", scale="original"), Image.Image)
+    assert_type(await client.enhance("speech.wav", format="flac"), bytes)
     assert_type(await client.model("cifar10"), Model)
     await client.generate(sede=1)  # type: ignore[call-arg]
     await client.generate(seed="1")  # type: ignore[arg-type]

@@ -26,11 +26,12 @@ from app.client.clients import Verbs
 from app.engine import health, session
 from app.media.provenance import recipe_of
 from app.settings import Settings
-from tests import toy
+from tests import toy, toy_sound
 from tests.api.conftest import count
 from tests.api.held import hold
 from tests.api.process import Process
 from tests.live import Live, listening, live
+from tests.media.sounds import file, tone
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,10 +87,11 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
 
 @pytest.fixture(scope="module")
 def service(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A service of the toy models, and of two shipped ones that take pictures."""
+    """A service of the toy models, one of sound among them, and of two shipped ones that take pictures."""
     folder = tmp_path_factory.mktemp("served")
     for model in (models_dir / "toy", models_dir / "shapes", ROOT / "models/facades", ROOT / "models/monet"):
         (folder / model.name).symlink_to(model)
+    toy_sound.build(folder)
     with live(Settings(models=folder, device="cpu", threads=2, encode_threads=2, max_batch=4)) as service:
         yield service
 
@@ -269,12 +271,32 @@ def test_a_file_that_is_not_there_is_an_error_of_the_file(client: Any, tmp_path:
         client.translate(tmp_path / "none.png")
 
 
+# Sound.
+
+
+@pytest.mark.parametrize("frames", [toy_sound.SHORT, toy_sound.LONG])
+def test_a_recording_comes_back_in_its_own_form_or_another(
+    client: Any, service: Live, tmp_path: Path, frames: int
+) -> None:
+    path = tmp_path / "tone.wav"
+    path.write_bytes(file(tone(440, toy_sound.RATE, frames), toy_sound.RATE))
+    expected = httpx.post(f"{service.url}/enhance", content=path.read_bytes()).content
+    assert expected.startswith(b"RIFF")
+    for given in (path, str(path), path.read_bytes()):
+        assert client.enhance(given, model="hush") == expected
+    assert client.enhance(path, format="flac", timeout=20, priority="bulk").startswith(b"fLaC")
+
+
+def test_what_is_no_sound_is_refused(client: Any) -> None:
+    assert refusal(lambda: client.enhance(b"no sound")).title == "Unsupported sound"
+
+
 # The service itself.
 
 
 def test_models_say_what_they_can(client: Any) -> None:
     models = {model.reference: model for model in client.models()}
-    assert set(models) == {"facades@1", "monet@1", "shapes@1", "toy@1", "toy@2"}
+    assert set(models) == {"facades@1", "hush@1", "monet@1", "shapes@1", "toy@1", "toy@2"}
     assert models["toy@2"].classes == ("cat", "dog")
     assert models["monet@1"].tasks == ("style",)
     assert models["monet@1"].styles == ("monet", "photo")
