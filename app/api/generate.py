@@ -2,25 +2,25 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 from fastapi import APIRouter
-from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app import classes
-from app.api import answers, caching, headers, openapi, streaming
+from app.api import answers, caching, choosing, headers, openapi, streaming
+from app.api.choosing import Work
+from app.api.classes import model_for
 from app.api.deps import DirectRoute, Service, parameters, service
 from app.api.drawing import Drawing, settle
 from app.api.jobs import carried_out, submitted
 from app.api.negotiation import negotiated
 from app.api.schemas import GenerateParameters, Samples, limited
 from app.api.streaming import Feed, framing
+from app.classes import Class, single
+from app.engine.job import Arrays, Timing
 from app.engine.model import LiveModel
-from app.errors import UnknownClass
 from app.settings import Settings
 
 # Drawing latents costs 13 µs a sample: cheaper than a thread for a few, too long on the event loop for many.
@@ -87,55 +87,50 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     drawing = settle(asked, live, seed, file_format)
 
+    if drawing.best_of is not None:
+        choosing.require(drawing, here.settings.max_samples)
+
     media_type = answers.MEDIA_TYPES[file_format]
     prefix = request.scope.get("root_path", "")
     fields = headers.of_answer(asked, drawing, request.method, prefix)
-    tag = fields.get("ETag")
-    if tag and caching.still_fresh(request.headers.get("if-none-match"), tag):
-        return Response(status_code=304, headers=fields)
-    if request.method == "HEAD":
-        response = Response(headers=fields, media_type=media_type)
-        del response.headers["Content-Length"]  # that of GET, which nobody knows before the picture is drawn
-        return response
+    if (known := caching.undrawn(request, fields, media_type)) is not None:
+        return known
 
-    if drawing.n <= FEW:
+    if len(drawing.indices) <= FEW:
         inputs = _inputs(drawing)
     else:
         inputs = await run_in_threadpool(_inputs, drawing)
-    labels = _labels(drawing, inputs)
-    image = live.manifest.graphs["generator"].output("image").name
+    drawing = drawing.of(_labels(drawing, inputs))
     deadline = started + (asked.timeout or here.settings.request_timeout)
-    if name := drawing.class_of(labels):
-        fields["X-Class"] = headers.ascii_text(name)
-    if drawing.streamed:
-        feed = Feed(framing(drawing, prefix))
-        job = submitted(
-            request, live, inputs, feed.work(drawing, labels, image), deadline=deadline, lane=asked.priority
-        )
+    feed = Feed(framing(drawing, prefix)) if drawing.streamed else None
+    work: Work[Any] = feed.work if feed else answers.body
+    finish, timing, role = work(drawing, drawing.graph.output("image").name), Timing(), drawing.role
+    choice = None
+    if drawing.best_of is not None:
+        choice = await choosing.drawn(request, drawing, inputs, work, deadline=deadline, lane=asked.priority)
+        finish, timing, role, inputs = choice, choice.timing, "critic", choice.inputs()
+    if feed:
+        job = submitted(request, live, inputs, finish, deadline=deadline, lane=asked.priority, graph=role)
         return await feed.answer(job, request, fields)
-    finish = answers.body(drawing, labels, image)
-    done = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority)
-    fields["Server-Timing"] = headers.server_timing(done.timing, time.monotonic() - started)
+    done = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority, graph=role)
+    fields |= headers.of_samples(choice.best if choice else drawing)
+    fields["Server-Timing"] = headers.server_timing(timing + done.timing, time.monotonic() - started)
     return Response(done.result(), headers=fields, media_type=media_type)
 
 
 def _model(here: Service, asked: GenerateParameters) -> LiveModel:
-    """The model asked for; where neither request nor settings name one, the first that has the class."""
-    if asked.model is not None or here.settings.default_model is not None:
-        return here.catalog.get(asked.model)
-    try:
-        return here.catalog.get(class_name=asked.class_)
-    except UnknownClass:
-        if asked.class_ is not None and asked.class_.isdecimal():
-            return here.catalog.get()  # an index, then: it says nothing of which model is meant
-        raise
+    """The model asked for, or the first that has what is asked for."""
+    roles = ("critic",) * (asked.best_of is not None) + ("stage1",) * (asked.stage is not None)
+    return model_for(here, asked.model, asked.class_, roles)
 
 
-def _inputs(drawing: Drawing) -> dict[str, NDArray[np.generic]]:
-    return drawing.manifest.inputs(drawing.seed, drawing.indices, drawing.label, drawing.truncation)
+def _inputs(drawing: Drawing) -> Arrays:
+    return drawing.manifest.inputs(drawing.seed, drawing.indices, drawing.label, drawing.truncation, drawing.role)
 
 
-def _labels(drawing: Drawing, inputs: Mapping[str, NDArray[np.generic]]) -> list[int | None]:
-    """The class of each sample: the one asked for, those that the seed drew, or None without a single one."""
-    label = drawing.manifest.graphs["generator"].input("label")
-    return [None] * drawing.n if label is None else classes.single(inputs[label.name])
+def _labels(drawing: Drawing, inputs: Arrays) -> list[Class | None]:
+    """The class of each sample: the one asked for, those that the seed drew, or None without classes."""
+    label = drawing.graph.input("label")
+    if label is None or drawing.label is not None:
+        return [drawing.label] * len(drawing.indices)
+    return list(single(inputs[label.name]))

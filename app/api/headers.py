@@ -8,11 +8,16 @@ from app.api.drawing import Drawing
 from app.api.schemas import GenerateParameters
 from app.engine.job import Timing
 
+LISTED = 64
+"""Samples of which headers say each one's index and scores: a header must stay short."""
+
 MEANINGS = {
     "X-Model": "name@version",
     "X-Seed": "the seed, drawn or given",
-    "X-Index": "index of the first sample",
+    "X-Index": "index of the first sample; with best_of, of each, up to 64",
     "X-Class": "the class, percent-encoded, when all samples have the same",
+    "X-Realness": "with best_of: how real the critic takes each sample to be, in their order, up to 64",
+    "X-Match": "with best_of: how well each sample matches its class",
     "Content-Location": "where this very answer lies for ever; of a stream, only its pictures have such an address",
     "Server-Timing": "milliseconds in the queue, on the device and encoding, and the batch size; not of a stream",
 }
@@ -27,9 +32,10 @@ def of_answer(asked: GenerateParameters, drawing: Drawing, method: str, prefix: 
     headers = {
         "X-Model": drawing.manifest.reference,
         "X-Seed": str(drawing.seed),
-        "X-Index": str(drawing.index),
     }
-    if name := drawing.class_name(drawing.label):
+    if drawing.best_of is None:
+        headers["X-Index"] = str(drawing.index)
+    if name := drawing.class_name:
         headers["X-Class"] = ascii_text(name)
     if asked.format is None:
         headers["Vary"] = "Accept"
@@ -51,6 +57,17 @@ def of_answer(asked: GenerateParameters, drawing: Drawing, method: str, prefix: 
     return headers
 
 
+def of_samples(drawing: Drawing) -> dict[str, str]:
+    """What can be said only once the samples are known: their class, and which of them the critic chose."""
+    headers = {}
+    if name := drawing.class_name:
+        headers["X-Class"] = ascii_text(name)
+    if drawing.best_of is not None and drawing.n <= LISTED:
+        headers["X-Index"] = ", ".join(str(sample.index) for sample in drawing.samples)
+        headers |= _scores(drawing)
+    return headers
+
+
 def of_part(single: Drawing, prefix: str) -> dict[str, str]:
     """What one picture of a stream says, beside its type and length."""
     headers = {
@@ -59,9 +76,16 @@ def of_part(single: Drawing, prefix: str) -> dict[str, str]:
     }
     if single.lasting:
         headers["Content-Location"] = prefix + single.address()
-    if name := single.class_name(single.label):
+    if name := single.class_name:
         headers["X-Class"] = ascii_text(name)
-    return headers
+    return headers | _scores(single)
+
+
+def _scores(drawing: Drawing) -> dict[str, str]:
+    """A header for each of the critic's outputs, if it was asked: the values of the samples."""
+    given = [sample.scores for sample in drawing.samples if sample.scores is not None]
+    names = given[0] if given else ()
+    return {f"X-{name.capitalize()}": ", ".join(f"{scores[name]:g}" for scores in given) for name in names}
 
 
 def ascii_text(name: str) -> str:
