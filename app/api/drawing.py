@@ -6,11 +6,12 @@ Its address, its entity tag, its file names and the recipe of each picture all f
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast, get_args
+from typing import Any
 from urllib.parse import quote_plus
 
 from app.api.caching import entity_tag
 from app.api.classes import class_of, name_of
+from app.api.forms import PICTURES, STREAMS, form_of, require_room
 from app.api.schemas import Format, GenerateParameters, Sample
 from app.classes import Class
 from app.contract import Graph, Manifest
@@ -19,12 +20,6 @@ from app.errors import InvalidParameter
 from app.latents import MAX_SEED
 from app.media import images
 from app.media.provenance import Recipe
-
-PICTURES: tuple[images.Format, ...] = get_args(images.Format)
-ALBUMS: tuple[Format, ...] = ("json", "zip", "ndjson", "multipart")
-"""Formats that hold pictures apart, each a file."""
-STREAMS: tuple[Format, ...] = ("ndjson", "multipart")
-"""Albums whose pictures are sent as they are done."""
 
 
 @dataclass(frozen=True)
@@ -192,21 +187,23 @@ def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: F
         drawn = "n" if asked.best_of is None else "n × best_of"
         message = f"must be an integer from 0 to {MAX_SEED - beyond} where {drawn} is {beyond + 1}"
         raise InvalidParameter([{"field": "index", "message": message}])
-    drawing = Drawing(
+    label = None if asked.class_ is None else class_of(live.manifest, asked.class_)
+    form = form_of(file_format, asked.n, asked.picture, asked.grid)
+    role = _role(live.manifest, asked.stage)
+    require_room(form, asked.n, live.manifest.graphs[role].output("image"))
+    return Drawing(
         live=live,
         seed=seed,
         index=asked.index,
         n=asked.n,
-        label=None if asked.class_ is None else class_of(live.manifest, asked.class_),
+        label=label,
         truncation=asked.truncation,
-        format=file_format,
-        picture=_picture(asked, file_format),
-        columns=_columns(asked, file_format),
+        format=form.format,
+        picture=form.picture,
+        columns=form.columns,
         best_of=asked.best_of,
-        role=_role(live.manifest, asked.stage),
+        role=role,
     )
-    _check_size(drawing)
-    return drawing
 
 
 def _role(manifest: Manifest, stage: int | None) -> str:
@@ -215,37 +212,3 @@ def _role(manifest: Manifest, stage: int | None) -> str:
         message = f"{manifest.reference} draws in one stage; leave stage out"
         raise InvalidParameter([{"field": "stage", "message": message}])
     return "stage1" if stage == 1 else "generator"
-
-
-def _picture(asked: GenerateParameters, file_format: Format) -> images.Format:
-    """The form of each picture: that of the answer, or of the files in it."""
-    if asked.picture is not None and file_format not in ALBUMS:
-        message = f"only {', '.join(ALBUMS)} hold pictures of a form of their own, not {file_format}; leave picture out"
-        raise InvalidParameter([{"field": "picture", "message": message}])
-    return file_format if file_format in PICTURES else asked.picture or "png"
-
-
-def _columns(asked: GenerateParameters, file_format: Format) -> int | None:
-    """The columns of the sheet; None for a single picture and for formats that hold samples apart."""
-    if file_format not in PICTURES:
-        if asked.grid is not None:
-            message = f"only png, jpeg and webp are laid in a sheet, not {file_format}; leave grid out"
-            raise InvalidParameter([{"field": "grid", "message": message}])
-        return None
-    if asked.n == 1:
-        return None
-    return min(asked.grid or images.square(asked.n), asked.n)
-
-
-def _check_size(drawing: Drawing) -> None:
-    """Refuses a sheet that is too long a side for its format, before it is drawn in vain."""
-    limit = images.LONGEST_SIDE.get(cast(images.Format, drawing.format))
-    if drawing.columns is None or limit is None:
-        return
-    _, height, width, _ = drawing.graph.output("image").shape
-    rows = -(-drawing.n // drawing.columns)
-    sides = ((rows, height), (drawing.columns, width))
-    longest = max((cells * side for cells, side in sides if isinstance(side, int)), default=0)
-    if longest > limit:
-        message = f"makes a sheet of {longest} pixels a side, {drawing.format} holds {limit}; use png, or fewer samples"
-        raise InvalidParameter([{"field": "grid", "message": message}])

@@ -86,7 +86,6 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     request.state.model = live.manifest.reference
     seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     drawing = settle(asked, live, seed, file_format)
-
     if drawing.best_of is not None:
         choosing.require(drawing, here.settings.max_samples)
 
