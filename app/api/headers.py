@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from app.api import caching
+from app.api.answers import Pictured
+from app.api.derived import Derived
 from app.api.drawing import Drawing
 from app.api.schemas import GenerateParameters
 from app.engine.job import Timing
@@ -42,8 +44,7 @@ def of_answer(asked: GenerateParameters, drawing: Drawing, method: str, prefix: 
     if drawing.streamed:
         headers["Cache-Control"] = caching.NEVER
         return headers
-    disposition = "attachment" if drawing.format in ("zip", "npy") else "inline"
-    headers["Content-Disposition"] = f'{disposition}; filename="{drawing.file_name()}"'
+    headers["Content-Disposition"] = disposition(drawing)
     if not drawing.lasting:
         headers["Cache-Control"] = caching.NEVER
         return headers
@@ -55,6 +56,21 @@ def of_answer(asked: GenerateParameters, drawing: Drawing, method: str, prefix: 
         pinned = asked.model == drawing.manifest.reference
         headers["Cache-Control"] = caching.FOREVER if pinned else caching.REVALIDATE
     return headers
+
+
+def of_derived(pictures: Derived, *, varies: bool) -> dict[str, str]:
+    """What an answer says that was drawn for one request; `varies` tells that the Accept header chose its form."""
+    headers = {
+        "X-Model": pictures.live.manifest.reference,
+        "Cache-Control": caching.NEVER,
+        "Content-Disposition": disposition(pictures),
+    }
+    return headers | {"Vary": "Accept"} if varies else headers
+
+
+def disposition(pictures: Pictured) -> str:
+    """Whether the answer is to be shown or kept, and under which name."""
+    return f'{"attachment" if pictures.format in ("zip", "npy") else "inline"}; filename="{pictures.file_name()}"'
 
 
 def of_samples(drawing: Drawing) -> dict[str, str]:
