@@ -7,6 +7,9 @@ class.
 import math
 import re
 from collections.abc import Collection
+from typing import Annotated
+
+from pydantic import Field
 
 from app.api.deps import Service
 from app.classes import Class
@@ -18,14 +21,21 @@ SHARE = re.compile(r"(.+?):([^:,]*)(?:,|$)")
 """A class and its weight in a mixture. A name may hold colons and commas, as those of ImageNet do."""
 
 
+GivenClass = Annotated[
+    str | None,
+    Field(alias="class", description="class by name or index, or several by weights; a must where there are classes"),
+]
+"""Of parameters, where no seed draws the class."""
+
+
 def model_for(here: Service, reference: str | None, text: str | None, roles: Collection[str] = ()) -> LiveModel:
     """The model asked for; where neither request nor settings name one, the first with these graphs and classes.
 
     Raises what `Catalog.get` raises. A model that is named may lack the classes and the graphs: the verb says so.
     """
-    if reference is not None or here.settings.default_model is not None:
+    if reference is not None:
         return here.catalog.get(reference)
-    if text is None:
+    if text is None or here.settings.default_model is not None:
         return here.catalog.get(roles=roles)
     try:
         return here.catalog.get(classes=[text], roles=roles)

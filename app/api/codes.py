@@ -12,7 +12,7 @@ from app.api import uploads
 from app.api.deps import checked, json_object, media_type
 from app.api.schemas import Asked, properties
 from app.classes import Class
-from app.contract import Manifest, digest
+from app.contract import Graph, Manifest, digest
 from app.engine.job import Arrays
 from app.errors import InvalidParameter
 from app.latents import Floats
@@ -74,6 +74,12 @@ def settled(manifest: Manifest, values: NDArray[Any], most: int) -> Floats:
     if not np.isfinite(floats).all():
         raise _invalid("hold what is no finite number")
     return floats
+
+
+def deviations(encoder: Graph, outputs: Arrays) -> Floats | None:
+    """How far codes lie from the latent, float32 [n, size], where an encoder answers with that; else None."""
+    named = [outputs[tensor.name] for tensor in encoder.outputs if tensor.meaning == "deviation"]
+    return named[0] if named else None
 
 
 def inputs(manifest: Manifest, latents: Floats, label: Class | None) -> Arrays:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api import answers, codes, derived, headers, openapi
-from app.api.classes import name_of, required_class
+from app.api.classes import GivenClass, name_of, required_class
 from app.api.deps import DirectRoute, service
 from app.api.derived import Derived, DerivedFormat, derivation
 from app.api.forms import form_of, require_room
@@ -24,12 +24,7 @@ from app.settings import Settings
 class DecodeParameters(Parameters):
     """What may be asked of `/decode`, beside the latents."""
 
-    class_: Annotated[
-        str | None,
-        Field(
-            alias="class", description="class by name or index, or several by weights; needed where classes there are"
-        ),
-    ] = None
+    class_: GivenClass = None
     format: Annotated[
         DerivedFormat | None, Field(description="form of the answer; wins over the Accept header", examples=["png"])
     ] = None
@@ -105,6 +100,6 @@ async def _decode(request: Request, limits: type[DecodeParameters]) -> Response:
         deadline=started + (asked.timeout or here.settings.request_timeout),
         lane=asked.priority,
     )
-    fields = headers.of_derived(pictures, varies=asked.format is None)
+    fields = headers.of_work(manifest.reference, pictures.file_name(), varies=asked.format is None)
     fields["Server-Timing"] = headers.server_timing(done.timing, time.monotonic() - started)
     return Response(done.result(), headers=fields, media_type=answers.MEDIA_TYPES[file_format])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
-from app.api import answers, openapi
+from app.api import answers, headers, openapi
 from app.api.forms import Form
 from app.api.schemas import Format
 from app.engine.model import LiveModel
@@ -39,6 +39,7 @@ ANSWER: openapi.Responses = {
         "model": DerivedSamples,
         "description": "The pictures.",
         "content": {kind: {} for kind in MEDIA_TYPES.values()},
+        "headers": openapi.headers(headers.WORKED),
     },
     **openapi.problems(404, 406, 422, 429, 500, 503, 504),
 }

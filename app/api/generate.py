@@ -31,10 +31,7 @@ ANSWER: openapi.Responses = {
         "model": Samples,
         "description": "The samples.",
         "content": {kind: {} for kind in answers.MEDIA_TYPES.values()} | streaming.CONTENT,
-        "headers": {
-            name: {"description": description, "schema": {"type": "string"}}
-            for name, description in headers.MEANINGS.items()
-        },
+        "headers": openapi.headers(headers.MEANINGS),
     },
     **openapi.problems(404, 406, 422, 429, 500, 503, 504),
 }

@@ -1,11 +1,10 @@
 """What an answer, and each part of a streamed one, says of itself in headers."""
 
 from collections.abc import Mapping
+from typing import Protocol
 from urllib.parse import quote
 
 from app.api import caching
-from app.api.answers import Pictured
-from app.api.derived import Derived
 from app.api.drawing import Drawing
 from app.api.schemas import GenerateParameters
 from app.engine.job import Timing
@@ -23,6 +22,13 @@ MEANINGS = {
     "Content-Location": "where this very answer lies for ever; of a stream, only its pictures have such an address",
     "Server-Timing": "milliseconds in the queue, on the device and encoding, and the batch size; not of a stream",
 }
+
+
+WORKED = {name: MEANINGS[name] for name in ("X-Model", "Server-Timing")}
+"""Those of a verb that draws no samples of a seed."""
+
+MAPPED = {name: MEANINGS[name] for name in ("X-Model", "X-Class", "Content-Location", "Server-Timing")}
+"""Those of a map."""
 
 
 def of_answer(asked: GenerateParameters, drawing: Drawing, method: str, prefix: str) -> dict[str, str]:
@@ -44,33 +50,53 @@ def of_answer(asked: GenerateParameters, drawing: Drawing, method: str, prefix: 
     if drawing.streamed:
         headers["Cache-Control"] = caching.NEVER
         return headers
-    headers["Content-Disposition"] = disposition(drawing)
-    if not drawing.lasting:
-        headers["Cache-Control"] = caching.NEVER
+    kept = method != "POST" and asked.seed is not None
+    pinned = asked.model == drawing.manifest.reference
+    return headers | of_address(drawing, prefix, pinned=pinned if kept else None)
+
+
+class Addressed(Protocol):
+    """What has an address at which it lies for ever."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether its address gives the same again."""
+        ...
+
+    def address(self) -> str:
+        """The path and query."""
+        ...
+
+    def tag(self) -> str:
+        """The strong entity tag."""
+        ...
+
+    def file_name(self) -> str: ...
+
+
+def of_address(addressed: Addressed, prefix: str, *, pinned: bool | None) -> dict[str, str]:
+    """Where an answer lies and for how long it may be kept: for ever if the request had `pinned` the version, until
+    it's asked for again if not, and not at all where that is None: it was drawn for one request alone.
+    """
+    headers = {"Content-Disposition": disposition(addressed.file_name()), "Cache-Control": caching.NEVER}
+    if not addressed.lasting:
         return headers
-    headers["Content-Location"] = prefix + drawing.address()
-    if method == "POST" or asked.seed is None:
-        headers["Cache-Control"] = caching.NEVER
-    else:
-        headers["ETag"] = drawing.tag()
-        pinned = asked.model == drawing.manifest.reference
+    headers["Content-Location"] = prefix + addressed.address()
+    if pinned is not None:
+        headers["ETag"] = addressed.tag()
         headers["Cache-Control"] = caching.FOREVER if pinned else caching.REVALIDATE
     return headers
 
 
-def of_derived(pictures: Derived, *, varies: bool) -> dict[str, str]:
-    """What an answer says that was drawn for one request; `varies` tells that the Accept header chose its form."""
-    headers = {
-        "X-Model": pictures.live.manifest.reference,
-        "Cache-Control": caching.NEVER,
-        "Content-Disposition": disposition(pictures),
-    }
+def of_work(model: str, file: str, *, varies: bool) -> dict[str, str]:
+    """What an answer says that is made for one request alone; `varies` tells that the Accept header chose its form."""
+    headers = {"X-Model": model, "Cache-Control": caching.NEVER, "Content-Disposition": disposition(file)}
     return headers | {"Vary": "Accept"} if varies else headers
 
 
-def disposition(pictures: Pictured) -> str:
-    """Whether the answer is to be shown or kept, and under which name."""
-    return f'{"attachment" if pictures.format in ("zip", "npy") else "inline"}; filename="{pictures.file_name()}"'
+def disposition(file: str) -> str:
+    """Whether an answer is to be shown or kept, by the name of its file."""
+    return f'{"attachment" if file.endswith((".zip", ".npy")) else "inline"}; filename="{file}"'
 
 
 def of_samples(drawing: Drawing) -> dict[str, str]:

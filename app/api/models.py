@@ -84,6 +84,8 @@ def _summary(request: Request, entry: Entry) -> dict[str, Any]:
             summary["styles"] = list(manifest.styles)
         if "generate" in manifest.tasks:
             links["generate"] = f"{root}/generate?model={entry.reference}"
+        if manifest.latent is not None:
+            links["map"] = f"{here}/map"
         files = {SAMPLES: {"samples": f"{here}/samples.png"}, CARD: {"card": f"{here}/card"}}
         for file, link in files.items():
             links |= link if file in manifest.files else {}

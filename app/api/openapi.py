@@ -1,5 +1,6 @@
 """How the routes are described at `/openapi.json`, from the models that also check the requests."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -33,6 +34,11 @@ def problems(*statuses: int) -> Responses:
         }
         for status in statuses
     }
+
+
+def headers(meanings: Mapping[str, str]) -> dict[str, Any]:
+    """The documented headers of an answer: what each means, by its name."""
+    return {name: {"description": text, "schema": {"type": "string"}} for name, text in meanings.items()}
 
 
 def fields(model: type[BaseModel]) -> dict[str, Any]:

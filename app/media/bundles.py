@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterable
 from io import BytesIO
+from typing import Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
-
-from app.media.images import Pixels
+from numpy.typing import NDArray
 
 # The earliest date that zip can hold: a fixed one keeps the bytes a function of the content.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -27,10 +27,10 @@ def archive(files: Iterable[tuple[str, bytes]]) -> bytes:
     return out.getvalue()
 
 
-def npy(pixels: Pixels) -> bytes:
-    """An array, uint8 [n, h, w, c], in numpy's file format, version 1.0."""
+def npy(array: NDArray[Any]) -> bytes:
+    """An array of numbers in numpy's file format, version 1.0."""
     out = BytesIO()
-    np.lib.format.write_array(out, np.ascontiguousarray(pixels), version=(1, 0), allow_pickle=False)
+    np.lib.format.write_array(out, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
     return out.getvalue()
 
 
