@@ -16,10 +16,13 @@ from app.contract import Graph, Manifest, digest
 from app.engine.job import Arrays
 from app.errors import InvalidParameter
 from app.latents import Floats
-from app.media import arrays
+from app.media import bundles
 from app.settings import Settings
 
 NPY = "application/x-npy"
+
+TYPES = ("float32", "float64", "float16", "int64", "int32")
+"""Those of the numbers in a file, in either order of bytes."""
 
 JSON_LIMIT = 2**20
 """Bytes of latents in JSON: some 50,000 numbers, which are parsed on the event loop, in a few milliseconds."""
@@ -37,7 +40,7 @@ async def brought(request: Request, model: type[Asked], settings: Settings) -> t
     if media_type(request) != "application/json":
         asked, upload = await uploads.uploaded(request, model, "latents", settings.upload_bytes)
         try:
-            return asked, arrays.read(upload.data)
+            return asked, bundles.from_npy(upload.data, *TYPES)
         except ValueError as error:
             raise _invalid(f"can't be read as an npy file: {error}; send one, or JSON") from error
     body = await json_object(request, JSON_LIMIT, "send more latents in numpy's file format (npy)")

@@ -179,7 +179,8 @@ def test_what_can_not_be_decoded_is_refused_in_words(studio: TestClient, body: d
     [
         (
             b"a picture",
-            "latents: can't be read as an npy file: it doesn't begin as an npy file does; send one, or JSON",
+            "latents: can't be read as an npy file: its header is damaged or cut off, or of a version that no "
+            "array of numbers needs; send one, or JSON",
         ),
         (b"", "latents: is missing: send the file as the body, or as the part 'latents' of a form"),
         (npy(np.full((1, LATENT), np.nan)), "latents: hold what is no finite number"),
