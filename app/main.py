@@ -8,7 +8,20 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.api import decode, docs, encode, enhance, generate, health, maps, models, problems, reconstruct, score, translate
+from app.api import (
+    decode,
+    docs,
+    encode,
+    enhance,
+    generate,
+    health,
+    maps,
+    models,
+    problems,
+    reconstruct,
+    score,
+    translate,
+)
 from app.api.counting import RequestCounter
 from app.api.deps import Service
 from app.api.hot import FrontedApp, HotRoutes
