@@ -35,6 +35,9 @@ Pixels = NDArray[np.uint8]
 Values = NDArray[np.generic]
 
 
+SCORES = ("realness", "match")
+"""Outputs of a critic by name, logits: how real a picture is, and, if it can say, how well it matches a class."""
+
 GIVEN: dict[Task, Meaning] = {"translate": "image", "style": "image", "enhance": "audio", "predict": "frames"}
 """What the generator takes in the tasks that don't start from noise."""
 
@@ -269,6 +272,8 @@ class Manifest(Part):
         if unknown := [role for role in self.styles.values() if role not in self.graphs]:
             raise ValueError(f"styles name {', '.join(unknown)}, which is no graph")
         directions.check(self.directions, self.latent.size if self.latent else None)
+        self._judges(self.graphs.get("critic"))
+        self._begins(self.graphs.get("stage1"))
         if not self.golden:
             raise ValueError(f"the task {self.tasks[0]!r} needs golden samples")
         return self
@@ -284,8 +289,8 @@ class Manifest(Part):
             raise ValueError(f"the task {task!r} needs a generator that takes {GIVEN[task]}")
         if task == "predict":
             self._continues(generator)
-        if task == "reconstruct" and "encoder" not in self.graphs:
-            raise ValueError("the task 'reconstruct' needs a graph 'encoder'")
+        if task == "reconstruct":
+            self._encodes()
         if task == "style" and not self.styles:
             raise ValueError("the task 'style' needs the names of its styles")
 
@@ -315,6 +320,44 @@ class Manifest(Part):
             raise ValueError(
                 f"its label has {label.foreign.shape[1]} values, and there are {len(self.classes)} classes"
             )
+
+    def _encodes(self) -> None:
+        """Raises ValueError unless there is an encoder, from a picture to the latent."""
+        encoder = self.graphs.get("encoder")
+        if encoder is None:
+            raise ValueError("the task 'reconstruct' needs a graph 'encoder'")
+        size = self.latent.size if self.latent else 0
+        codes = [tensor for tensor in encoder.outputs if tensor.meaning in ("latent", "deviation")]
+        means = [tensor.meaning for tensor in codes]
+        if encoder.input("image") is None or means.count("latent") != 1 or means.count("deviation") > 1:
+            raise ValueError("an encoder takes an image and answers with a latent, and at most one deviation")
+        if wrong := [tensor.name for tensor in codes if tensor.shape[1:] != (size,)]:
+            raise ValueError(f"the encoder's {' and '.join(wrong)} must be of shape [n, {size}], as the latent is")
+
+    def _judges(self, critic: Graph | None) -> None:
+        """Raises ValueError unless the critic, if there is one, takes a picture, and its class if classes there are."""
+        if critic is None:
+            return
+        picture = critic.input("image")
+        if picture is None or SCORES[0] not in [tensor.name for tensor in critic.outputs]:
+            raise ValueError(f"a critic takes an image and answers with {SCORES[0]}, and {SCORES[1]} if it can")
+        drawn = self.graphs["generator"].output("image").sample
+        if picture.sample != drawn:
+            raise ValueError(
+                f"a critic judges pictures as the generator draws them, of {'×'.join(map(str, drawn))} values"
+            )
+        label = critic.input("label")
+        if label is not None and (label.dtype != "int64" or not self.classes):
+            raise ValueError("a critic's label is the index, int64 [n], of one of the model's classes")
+
+    def _begins(self, stage1: Graph | None) -> None:
+        """Raises ValueError unless the first stage, if there is one, draws a picture from what the generator takes."""
+        if stage1 is None:
+            return
+        both = (stage1, self.graphs["generator"])
+        small, large = ({(one.meaning, one.dtype, one.shape[1:]) for one in graph.inputs} for graph in both)
+        if small != large or "image" not in [tensor.meaning for tensor in stage1.outputs]:
+            raise ValueError("a graph 'stage1' must take what the generator takes, and draw an image")
 
     @property
     def reference(self) -> str:

@@ -56,14 +56,14 @@ class UnknownModel(Problem):
 
 
 class UnknownClass(Problem):
-    """The model, or every model when none was named, lacks that class; `classes` are those that exist."""
+    """The model, or every model when none was named, lacks that class, and `others`; `classes` are those that exist."""
 
     status, type, title = 404, "unknown-class", "Unknown class"
 
-    def __init__(self, name: str, classes: Sequence[str], model: str | None = None) -> None:
-        owner = model or "No model"
-        has = "has no class" if model else "has a class"
-        super().__init__(f"{owner} {has} {name!r}; known: {_listed(classes)}.", extensions={"classes": list(classes)})
+    def __init__(self, name: str, classes: Sequence[str], model: str | None = None, others: Sequence[str] = ()) -> None:
+        has = f"{model} has no class" if model else "No model has a class"
+        missing = " or ".join(map(repr, (name, *others)))
+        super().__init__(f"{has} {missing}; known: {_listed(classes)}.", extensions={"classes": list(classes)})
 
 
 class UnknownStyle(Problem):

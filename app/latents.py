@@ -4,6 +4,7 @@ Everything is a pure function of numbers, so sample i of seed s is the same on e
 Used by the service and, through the contract, by the exporter. numpy only.
 """
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -75,3 +76,20 @@ def slerp(start: Floats, end: Floats, t: float) -> Floats:
     weight_a = np.where(near, 1 - t, np.sin((1 - t) * angle) / safe)
     weight_b = np.where(near, t, np.sin(t * angle) / safe)
     return (weight_a * a + weight_b * b).astype(np.float32)
+
+
+def quantiles(count: int) -> Floats:
+    """Values of a standard normal variable, ascending, each of which stands for an equal share: float32 [count].
+
+    Laid along an axis of the latent space, they cover all of it (Kingma & Welling 2014, figure 4).
+    """
+    return np.array([NormalDist().inv_cdf((step + 0.5) / count) for step in range(count)], np.float32)
+
+
+def plane(right: Floats, up: Floats, along: Floats, upward: Floats) -> Floats:
+    """A grid over a plane through the mean, float32 [rows, columns, size].
+
+    `along` [size] is taken as far as the values of `right` [columns] say, from left to right, and `upward` as those of
+    `up` [rows], from below to above: the first row is the uppermost.
+    """
+    return (right[None, :, None] * along + up[::-1, None, None] * upward).astype(np.float32)

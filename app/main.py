@@ -8,7 +8,23 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.api import docs, enhance, generate, health, inference, models, openai, predict, problems, translate
+from app.api import (
+    decode,
+    docs,
+    encode,
+    enhance,
+    generate,
+    health,
+    inference,
+    maps,
+    models,
+    openai,
+    predict,
+    problems,
+    reconstruct,
+    score,
+    translate,
+)
 from app.api.counting import RequestCounter
 from app.api.deps import Service
 from app.api.hot import FrontedApp, HotRoutes
@@ -51,6 +67,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     docs.install(app)
     app.include_router(hot)
+    app.include_router(encode.router(settings))
+    app.include_router(decode.router(settings))
+    app.include_router(reconstruct.router(settings))
+    app.include_router(score.router(settings))
+    app.include_router(maps.router(settings))
     app.include_router(translate.router(settings))
     app.include_router(enhance.router(settings))
     app.include_router(predict.router(settings))

@@ -68,12 +68,12 @@ async def _layers(app: FastAPI, live: LiveModel) -> dict[str, float]:
     here = app.state.service
     limits = schemas.limited(schemas.GenerateParameters, here.settings)
     asked = limits.model_validate({"seed": 42})
-    drawing = settle(asked, live, 42, "png")
+    drawing = settle(asked, live, 42, "png").of([None])
     inputs = live.manifest.inputs(42, range(1))
     image = live.manifest.graphs["generator"].output("image").name
     assert live.queues is not None
     outputs = live.queues["generator"].run(inputs, False)
-    finish = cast(Callable[[Any], bytes], answers.body(drawing, [None], image))
+    finish = cast(Callable[[Any], bytes], answers.body(drawing, image))
     picture = finish(outputs)
     said = headers.of_answer(asked, drawing, "POST", "")
     request = Request(_scope(app), _client())

@@ -19,8 +19,8 @@ SIDE = 16
 RECIPE = "toy"
 
 
-def graph(classes: int = 0, seed: int = 0, *, weighs: bool = False) -> onnx.ModelProto:
-    """z float32 [n, 8] (and label int64 [n]) → image uint8 [n, 16, 16, 3]; `seed` draws the weights.
+def graph(classes: int = 0, seed: int = 0, *, weighs: bool = False, side: int = SIDE) -> onnx.ModelProto:
+    """z float32 [n, 8] (and label int64 [n]) → image uint8 [n, side, side, 3]; `seed` draws the weights.
 
     If it `weighs`, the label is float32 [n, classes].
 
@@ -29,7 +29,7 @@ def graph(classes: int = 0, seed: int = 0, *, weighs: bool = False) -> onnx.Mode
     draw = np.random.default_rng(seed)
     weights = {
         "stem": draw.normal(0, 0.4, (LATENT, 16, 4, 4)).astype(np.float32),
-        "head": draw.normal(0, 0.4, (16, 3, 4, 4)).astype(np.float32),
+        "head": draw.normal(0, 0.4, (16, 3, side // 4, side // 4)).astype(np.float32),
         "as_picture": np.array([0, LATENT, 1, 1], np.int64),
         "grey": np.array(127.5, np.float32),
         "black": np.array(0, np.float32),
@@ -54,7 +54,7 @@ def graph(classes: int = 0, seed: int = 0, *, weighs: bool = False) -> onnx.Mode
         helper.make_node("Reshape", [latent, "as_picture"], ["seedling"]),
         helper.make_node("ConvTranspose", ["seedling", "stem"], ["grown"]),
         helper.make_node("Tanh", ["grown"], ["bent"]),
-        helper.make_node("ConvTranspose", ["bent", "head"], ["raw"], strides=[4, 4]),
+        helper.make_node("ConvTranspose", ["bent", "head"], ["raw"], strides=[side // 4, side // 4]),
         helper.make_node("Tanh", ["raw"], ["picture"]),
         helper.make_node("Mul", ["picture", "grey"], ["scaled"]),
         helper.make_node("Add", ["scaled", "grey"], ["lifted"]),
@@ -67,7 +67,7 @@ def graph(classes: int = 0, seed: int = 0, *, weighs: bool = False) -> onnx.Mode
         nodes,
         "toy",
         inputs,
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", SIDE, SIDE, 3])],
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", side, side, 3])],
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)

@@ -6,7 +6,10 @@ picture is told so without work.
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 FOREVER = "public, max-age=31536000, immutable"
 """The address names a model version and a seed: what it gives never changes. A year is the usual "for ever"."""
@@ -32,3 +35,15 @@ def still_fresh(if_none_match: str | None, tag: str) -> bool:
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or tag in OPAQUE.findall(if_none_match)
+
+
+def undrawn(request: Request, fields: Mapping[str, str], media_type: str) -> Response | None:
+    """The answer with these headers where nothing must be drawn for it: to HEAD, or since the client's copy holds."""
+    tag = fields.get("ETag")
+    if tag and still_fresh(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=fields)
+    if request.method != "HEAD":
+        return None
+    response = Response(headers=fields, media_type=media_type)
+    del response.headers["Content-Length"]  # that of GET, which nobody knows before the picture is drawn
+    return response

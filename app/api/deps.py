@@ -54,7 +54,7 @@ async def parameters(request: Request, model: type[Asked], most: int = MAX_BODY)
 
     Raises 415 for a body that isn't JSON by its content type, 413 for one that is too large.
     """
-    body = await _body(request, most) if request.method == "POST" else {}
+    body = await json_object(request, most) if request.method == "POST" else {}
     return checked(request, body.items(), model)
 
 
@@ -90,18 +90,29 @@ def _flaw(model: type[BaseModel], flaw: ErrorDetails) -> dict[str, str]:
     return {"field": field, "message": f"must be {expectation(known[field])}, not {shown}"}
 
 
-async def _body(request: Request, most: int) -> dict[str, Any]:
-    """The members of the JSON object in the body; none if the body is empty."""
+def media_type(request: Request) -> str:
+    """The content type of the body, in lower case and without its parameters; "" if it has none."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def json_object(
+    request: Request, limit: int = MAX_BODY, advice: str = "all parameters fit into a few hundred"
+) -> dict[str, Any]:
+    """The members of the JSON object in the body; none if the body is empty.
+
+    Raises 415 for a body that isn't JSON by its content type, 413 for one of more than `limit` bytes, which ends with
+    the `advice`.
+    """
     raw = b""
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > most:
-            raise HTTPException(413, f"The body may hold {most} bytes; all parameters fit into a few hundred.")
+        if len(raw) > limit:
+            raise HTTPException(413, f"The body may hold {limit} bytes; {advice}.")
     if not raw:
         return {}
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise HTTPException(415, f"The body must be application/json, not {media_type or 'untyped'}; or use the query.")
+    kind = media_type(request)
+    if kind != "application/json":
+        raise HTTPException(415, f"The body must be application/json, not {kind or 'untyped'}; or use the query.")
     try:
         content = from_json(raw)
     except ValueError as error:

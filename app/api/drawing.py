@@ -4,29 +4,35 @@ Its address, its entity tag, its file names and the recipe of each picture all f
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast, get_args
+from typing import Any
 from urllib.parse import quote_plus
 
 from starlette.concurrency import run_in_threadpool
 
-from app import classes
 from app.api.caching import entity_tag
-from app.api.schemas import Format, GenerateParameters
-from app.contract import Manifest
+from app.api.classes import class_of, name_of
+from app.api.forms import PICTURES, STREAMS, form_of, require_room
+from app.api.schemas import Format, GenerateParameters, Sample
+from app.classes import Class, single
+from app.contract import Graph, Manifest
 from app.engine.job import Arrays
 from app.engine.model import LiveModel
-from app.errors import InvalidParameter, UnknownClass
+from app.errors import InvalidParameter
 from app.latents import MAX_SEED
 from app.media import images
 from app.media.provenance import Recipe
 
-PICTURES: tuple[images.Format, ...] = get_args(images.Format)
-ALBUMS: tuple[Format, ...] = ("json", "zip", "ndjson", "multipart")
-"""Formats that hold pictures apart, each a file."""
-STREAMS: tuple[Format, ...] = ("ndjson", "multipart")
-"""Albums whose pictures are sent as they are done."""
+
+@dataclass(frozen=True)
+class Drawn:
+    """One sample: its index, its class, None where there is none, and what a critic says of it, if one was asked."""
+
+    index: int
+    label: Class | None
+    scores: Mapping[str, float] | None = None
+
 
 # Drawing latents costs 13 µs a sample: cheaper than a thread for a few, too long on the event loop for many.
 FEW = 16
@@ -37,31 +43,37 @@ class Drawing:
     """`n` samples of one seed, from `index` on, of one model, in one format.
 
     `picture` is the form of each picture, be it the answer or in it. `label` is the class asked for, None when there is
-    none or each sample draws its own. `columns` is set when the samples are laid in a sheet.
+    none or each sample draws its own. `columns` is set when the samples are laid in a sheet. With `best_of`, so many
+    times `n` are drawn, and the critic chooses. `role` is that of the graph that draws. `samples` are those that are
+    sent, in their order, once they are known.
     """
 
     live: LiveModel
     seed: int
     index: int
     n: int
-    label: int | None
+    label: Class | None
     truncation: float
     format: Format
     picture: images.Format
     columns: int | None
+    best_of: int | None = None
+    role: str = "generator"
+    samples: tuple[Drawn, ...] = ()
 
     @property
     def manifest(self) -> Manifest:
         return self.live.manifest
 
     @property
+    def graph(self) -> Graph:
+        """The graph that draws."""
+        return self.manifest.graphs[self.role]
+
+    @property
     def streamed(self) -> bool:
         """Whether pictures are sent one by one, as they are done."""
         return self.format in STREAMS
-
-    def single(self, offset: int, label: int | None) -> "Drawing":
-        """The drawing of one of the samples, alone as a picture; naming the class that it drew changes no pixel."""
-        return replace(self, index=self.index + offset, n=1, label=label, format=self.picture, columns=None)
 
     @property
     def lasting(self) -> bool:
@@ -70,34 +82,60 @@ class Drawing:
 
     @property
     def indices(self) -> range:
-        return range(self.index, self.index + self.n)
+        """Those of all samples that are drawn."""
+        return range(self.index, self.index + self.n * (self.best_of or 1))
+
+    def of(self, labels: Sequence[Class | None]) -> "Drawing":
+        """The same, of samples whose classes are known."""
+        samples = tuple(Drawn(index, label) for index, label in zip(self.indices, labels, strict=True))
+        return replace(self, samples=samples)
+
+    def single(self, offset: int) -> "Drawing":
+        """The drawing of one of its samples, alone as a picture; naming the class that it drew changes no pixel."""
+        sample = self.samples[offset]
+        return replace(
+            self,
+            index=sample.index,
+            n=1,
+            label=sample.label,
+            format=self.picture,
+            columns=None,
+            best_of=None,
+            samples=(sample,),
+        )
 
     @property
     def image(self) -> str:
         """The name of the output that is the picture."""
-        return self.manifest.graphs["generator"].output("image").name
+        return self.graph.output("image").name
 
     async def inputs(self) -> Arrays:
-        """What the generator eats for these samples, by ONNX name."""
-        if self.n <= FEW:
+        """What its graph eats for all samples that are drawn, by ONNX name."""
+        if len(self.indices) <= FEW:
             return self._draw()
         return await run_in_threadpool(self._draw)
 
-    def labels(self, inputs: Arrays) -> list[int | None]:
-        """The class of each sample: the one asked for, those that the seed drew, or None without a single one."""
-        label = self.manifest.graphs["generator"].input("label")
-        return [None] * self.n if label is None else classes.single(inputs[label.name])
+    def known(self, inputs: Arrays) -> "Drawing":
+        """The same, of samples whose classes are known by these inputs: the one asked for, or those that the seed drew,
+        None without classes.
+        """
+        label = self.graph.input("label")
+        if label is None or self.label is not None:
+            return self.of([self.label] * len(self.indices))
+        return self.of(single(inputs[label.name]))
 
     def address(self) -> str:
         """The path and query where this answer lies for ever: version pinned, defaults left out."""
-        name = self.class_name(self.label)
+        name = name_of(self.manifest, self.label)
         parts = (
             f"/generate?model={self.manifest.reference}",
-            f"class={quote_plus(name)}" if name is not None else "",
+            f"class={quote_plus(name, safe=':,')}" if name is not None else "",
             f"n={self.n}" if self.n > 1 else "",
             f"seed={self.seed}",
             f"index={self.index}" if self.index else "",
             f"truncation={self.truncation}" if self.truncation < 1 else "",
+            f"best_of={self.best_of}" if self.best_of is not None else "",
+            "stage=1" if self.role == "stage1" else "",
             f"format={self.format}",
             f"picture={self.picture}" if self.format not in PICTURES and self.picture != "png" else "",
             f"grid={self.columns}" if self.columns is not None else "",
@@ -108,17 +146,16 @@ class Drawing:
         """The strong entity tag: the weights, what they ran on, the address, and the encoder."""
         return entity_tag([self.live.digest, self.live.identity, self.address(), images.ENCODER])
 
-    def class_name(self, label: int | None) -> str | None:
-        """The name of class `label`, None for None."""
-        return None if label is None else self.manifest.classes[label]
+    @property
+    def class_name(self) -> str | None:
+        """The class asked for, or the one that all samples have in common; None if they differ or have none."""
+        if self.label is not None or not self.samples:
+            return name_of(self.manifest, self.label)
+        first, *others = self.samples
+        return None if any(other.label != first.label for other in others) else name_of(self.manifest, first.label)
 
-    def class_of(self, labels: Sequence[int | None]) -> str | None:
-        """The name of the class that samples with these labels have in common; None if they differ or have none."""
-        [label, *others] = dict.fromkeys(labels)
-        return None if others else self.class_name(label)
-
-    def recipe(self, labels: Sequence[int | None]) -> Recipe:
-        """The recipe of the sheet, or of the one picture, whose samples have these classes."""
+    def recipe(self) -> Recipe:
+        """The recipe of the sheet, or of the one picture."""
         return Recipe(
             model=self.manifest.name,
             version=self.manifest.version,
@@ -127,14 +164,34 @@ class Drawing:
             index=self.index,
             n=self.n,
             columns=self.columns,
-            class_=self.class_of(labels),
+            class_=self.class_name,
             truncation=self.truncation,
+            best_of=self.best_of,
+            stage=1 if self.role == "stage1" else None,
         )
+
+    def head(self) -> dict[str, Any]:
+        """What a JSON answer says of all its samples."""
+        return {"model": self.manifest.reference, "seed": self.seed}
+
+    def member(self, image: str) -> bytes:
+        """This picture, in base64, as a JSON object on one line; see `Sample`."""
+        recipe = self.recipe()
+        [sample] = self.samples
+        member = Sample(
+            index=self.index,
+            class_=recipe.class_,
+            scores=sample.scores,
+            image=image,
+            url=self.address() if self.lasting else None,
+            recipe=recipe,
+        )
+        return member.model_dump_json(exclude_none=True).encode()
 
     def stem(self) -> str:
         """A file name without its ending, made of letters, digits, `-` and `_` on any system."""
         parts = [f"{self.manifest.name}-{self.manifest.version}", f"seed{self.seed}"]
-        if name := self.class_name(self.label):
+        if name := name_of(self.manifest, self.label):
             parts.insert(1, re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or f"class{self.label}")
         if self.index:
             parts.append(str(self.index))
@@ -146,75 +203,42 @@ class Drawing:
         return f"{self.stem()}.{self.format}"
 
     def _draw(self) -> Arrays:
-        return self.manifest.inputs(self.seed, self.indices, self.label, self.truncation)
+        return self.manifest.inputs(self.seed, self.indices, self.label, self.truncation, self.role)
 
 
 def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: Format) -> Drawing:
     """The drawing that `asked` comes to with this model.
 
     Raises `UnknownClass`, and `InvalidParameter` for a class that an unconditional model can't have, samples past the
-    largest index, or a sheet that the format can't hold.
+    largest index, a stage that it hasn't, or a sheet that the format can't hold.
     """
-    if asked.index + asked.n - 1 > MAX_SEED:
-        message = f"must be an integer from 0 to {MAX_SEED - asked.n + 1} where n is {asked.n}"
+    beyond = asked.n * (asked.best_of or 1) - 1
+    if asked.index + beyond > MAX_SEED:
+        drawn = "n" if asked.best_of is None else "n × best_of"
+        message = f"must be an integer from 0 to {MAX_SEED - beyond} where {drawn} is {beyond + 1}"
         raise InvalidParameter([{"field": "index", "message": message}])
-    drawing = Drawing(
+    label = None if asked.class_ is None else class_of(live.manifest, asked.class_)
+    form = form_of(file_format, asked.n, asked.picture, asked.grid)
+    role = _role(live.manifest, asked.stage)
+    require_room(form, asked.n, live.manifest.graphs[role].output("image"))
+    return Drawing(
         live=live,
         seed=seed,
         index=asked.index,
         n=asked.n,
-        label=_label(live.manifest, asked.class_),
+        label=label,
         truncation=asked.truncation,
-        format=file_format,
-        picture=_picture(asked, file_format),
-        columns=_columns(asked, file_format),
+        format=form.format,
+        picture=form.picture,
+        columns=form.columns,
+        best_of=asked.best_of,
+        role=role,
     )
-    _check_size(drawing)
-    return drawing
 
 
-def _label(manifest: Manifest, name: str | None) -> int | None:
-    """The index of a class given by name, or by index where no class has that name."""
-    if name is None:
-        return None
-    if not manifest.classes:
-        message = f"{manifest.reference} is unconditional, it has no classes; leave class out"
-        raise InvalidParameter([{"field": "class", "message": message}])
-    for names in (manifest.classes, [str(index) for index in range(len(manifest.classes))]):
-        if name in names:
-            return names.index(name)
-    raise UnknownClass(name, manifest.classes, manifest.reference)
-
-
-def _picture(asked: GenerateParameters, file_format: Format) -> images.Format:
-    """The form of each picture: that of the answer, or of the files in it."""
-    if asked.picture is not None and file_format not in ALBUMS:
-        message = f"only {', '.join(ALBUMS)} hold pictures of a form of their own, not {file_format}; leave picture out"
-        raise InvalidParameter([{"field": "picture", "message": message}])
-    return file_format if file_format in PICTURES else asked.picture or "png"
-
-
-def _columns(asked: GenerateParameters, file_format: Format) -> int | None:
-    """The columns of the sheet; None for a single picture and for formats that hold samples apart."""
-    if file_format not in PICTURES:
-        if asked.grid is not None:
-            message = f"only png, jpeg and webp are laid in a sheet, not {file_format}; leave grid out"
-            raise InvalidParameter([{"field": "grid", "message": message}])
-        return None
-    if asked.n == 1:
-        return None
-    return min(asked.grid or images.square(asked.n), asked.n)
-
-
-def _check_size(drawing: Drawing) -> None:
-    """Refuses a sheet that is too long a side for its format, before it is drawn in vain."""
-    limit = images.LONGEST_SIDE.get(cast(images.Format, drawing.format))
-    if drawing.columns is None or limit is None:
-        return
-    _, height, width, _ = drawing.manifest.graphs["generator"].output("image").shape
-    rows = -(-drawing.n // drawing.columns)
-    sides = ((rows, height), (drawing.columns, width))
-    longest = max((cells * side for cells, side in sides if isinstance(side, int)), default=0)
-    if longest > limit:
-        message = f"makes a sheet of {longest} pixels a side, {drawing.format} holds {limit}; use png, or fewer samples"
-        raise InvalidParameter([{"field": "grid", "message": message}])
+def _role(manifest: Manifest, stage: int | None) -> str:
+    """The graph that draws: the generator is the last stage."""
+    if stage is not None and "stage1" not in manifest.graphs:
+        message = f"{manifest.reference} draws in one stage; leave stage out"
+        raise InvalidParameter([{"field": "stage", "message": message}])
+    return "stage1" if stage == 1 else "generator"

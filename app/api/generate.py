@@ -2,20 +2,23 @@
 
 import secrets
 import time
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api import answers, caching, headers, openapi, streaming
+from app.api import answers, caching, choosing, headers, openapi, streaming
+from app.api.choosing import Work
+from app.api.classes import model_for
 from app.api.deps import DirectRoute, Service, parameters, service
 from app.api.drawing import settle
 from app.api.jobs import carried_out, submitted
 from app.api.negotiation import negotiated
 from app.api.schemas import GenerateParameters, Samples, limited
 from app.api.streaming import Feed, framing
+from app.engine.job import Timing
 from app.engine.model import LiveModel
-from app.errors import UnknownClass
 from app.settings import Settings
 
 ANSWER: openapi.Responses = {
@@ -23,10 +26,7 @@ ANSWER: openapi.Responses = {
         "model": Samples,
         "description": "The samples.",
         "content": {kind: {} for kind in answers.MEDIA_TYPES.values()} | streaming.CONTENT,
-        "headers": {
-            name: {"description": description, "schema": {"type": "string"}}
-            for name, description in headers.MEANINGS.items()
-        },
+        "headers": openapi.headers(headers.MEANINGS),
     },
     **openapi.problems(404, 406, 422, 429, 500, 503, 504),
 }
@@ -78,41 +78,35 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     request.state.model = live.manifest.reference
     seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     drawing = settle(asked, live, seed, file_format)
+    if drawing.best_of is not None:
+        choosing.require(drawing, here.settings.max_samples)
 
     media_type = answers.MEDIA_TYPES[file_format]
     prefix = request.scope.get("root_path", "")
     fields = headers.of_answer(asked, drawing, request.method, prefix)
-    tag = fields.get("ETag")
-    if tag and caching.still_fresh(request.headers.get("if-none-match"), tag):
-        return Response(status_code=304, headers=fields)
-    if request.method == "HEAD":
-        response = Response(headers=fields, media_type=media_type)
-        del response.headers["Content-Length"]  # that of GET, which nobody knows before the picture is drawn
-        return response
+    if (known := caching.undrawn(request, fields, media_type)) is not None:
+        return known
 
     inputs = await drawing.inputs()
-    labels = drawing.labels(inputs)
+    drawing = drawing.known(inputs)
     deadline = started + (asked.timeout or here.settings.request_timeout)
-    if name := drawing.class_of(labels):
-        fields["X-Class"] = headers.ascii_text(name)
-    if drawing.streamed:
-        feed = Feed(framing(drawing, prefix))
-        work = feed.work(drawing, labels, drawing.image)
-        job = submitted(request, live, inputs, work, deadline=deadline, lane=asked.priority)
+    feed = Feed(framing(drawing, prefix)) if drawing.streamed else None
+    work: Work[Any] = feed.work if feed else answers.body
+    finish, timing, role = work(drawing, drawing.image), Timing(), drawing.role
+    choice = None
+    if drawing.best_of is not None:
+        choice = await choosing.drawn(request, drawing, inputs, work, deadline=deadline, lane=asked.priority)
+        finish, timing, role, inputs = choice, choice.timing, "critic", choice.inputs()
+    if feed:
+        job = submitted(request, live, inputs, finish, deadline=deadline, lane=asked.priority, graph=role)
         return await feed.answer(job, request, fields)
-    finish = answers.body(drawing, labels, drawing.image)
-    done = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority)
-    fields["Server-Timing"] = headers.server_timing(done.timing, time.monotonic() - started)
+    done = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority, graph=role)
+    fields |= headers.of_samples(choice.best if choice else drawing)
+    fields["Server-Timing"] = headers.server_timing(timing + done.timing, time.monotonic() - started)
     return Response(done.result(), headers=fields, media_type=media_type)
 
 
 def _model(here: Service, asked: GenerateParameters) -> LiveModel:
-    """The model asked for; where neither request nor settings name one, the first that has the class."""
-    if asked.model is not None or here.settings.default_model is not None:
-        return here.catalog.get(asked.model)
-    try:
-        return here.catalog.get(class_name=asked.class_)
-    except UnknownClass:
-        if asked.class_ is not None and asked.class_.isdecimal():
-            return here.catalog.get()  # an index, then: it says nothing of which model is meant
-        raise
+    """The model asked for, or the first that has what is asked for."""
+    roles = ("critic",) * (asked.best_of is not None) + ("stage1",) * (asked.stage is not None)
+    return model_for(here, asked.model, asked.class_, roles)

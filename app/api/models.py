@@ -1,6 +1,7 @@
 """`/models`: what is served, in which state, where it comes from and how good it is."""
 
 from typing import Annotated, Any
+from urllib.parse import quote_plus
 
 from fastapi import APIRouter, Path
 from starlette.concurrency import run_in_threadpool
@@ -84,6 +85,9 @@ def _summary(request: Request, entry: Entry) -> dict[str, Any]:
             summary["styles"] = list(manifest.styles)
         if "generate" in manifest.tasks:
             links["generate"] = f"{root}/generate?model={entry.reference}"
+        if manifest.latent is not None:
+            # A map of several classes would be none: it is that of the first.
+            links["map"] = f"{here}/map" + "".join(f"?class={quote_plus(name)}" for name in manifest.classes[:1])
         files = {SAMPLES: {"samples": f"{here}/samples.png"}, CARD: {"card": f"{here}/card"}}
         for file, link in files.items():
             links |= link if file in manifest.files else {}

@@ -106,20 +106,20 @@ async def _draw(request: Request, limits: type[ImagesParameters]) -> Response:
     frame = _frame(asked, drawing)
 
     inputs = await drawing.inputs()
-    labels = drawing.labels(inputs)
+    drawing = drawing.known(inputs)
     fields = headers.of_drawing(drawing) | {"Cache-Control": caching.NEVER}
     server = str(request.base_url).rstrip("/")
     if asked.response_format == "url":
-        addresses = [_picture(drawing.single(offset, label), server, None) for offset, label in enumerate(labels)]
+        addresses = [_picture(drawing.single(offset), server, None) for offset in range(drawing.n)]
         content = _joined(frame, [_json(address) for address in addresses])
         return Response(content, headers=fields, media_type="application/json")
     deadline = started + (asked.timeout or here.settings.request_timeout)
     if asked.stream:
         feed = Feed(Events(frame, server))
-        work = feed.work(drawing, labels, drawing.image)
+        work = feed.work(drawing, drawing.image)
         job = submitted(request, live, inputs, work, deadline=deadline, lane=asked.priority)
         return await feed.answer(job, request, fields)
-    finish = _album(drawing, labels, frame, server if asked.response_format is None else None)
+    finish = _album(drawing, frame, server if asked.response_format is None else None)
     done = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority)
     fields["Server-Timing"] = headers.server_timing(done.timing, time.monotonic() - started)
     return Response(done.result(), headers=fields, media_type="application/json")
@@ -169,11 +169,11 @@ def _frame(asked: ImagesParameters, drawing: Drawing) -> Images:
     )
 
 
-def _album(drawing: Drawing, labels: Sequence[int | None], frame: Images, server: str | None) -> Piecewise[bytes]:
-    """What makes the answer of the samples' outputs and classes, with the addresses on `server`, if any."""
+def _album(drawing: Drawing, frame: Images, server: str | None) -> Piecewise[bytes]:
+    """What makes the answer of the samples' outputs, with the addresses on `server`, if any."""
 
     def member(offset: int, outputs: Arrays) -> bytes:
-        return _json(_picture(drawing.single(offset, labels[offset]), server, outputs[drawing.image]))
+        return _json(_picture(drawing.single(offset), server, outputs[drawing.image]))
 
     return Piecewise(member, partial(_joined, frame))
 
@@ -183,7 +183,7 @@ def _picture(single: Drawing, server: str | None, pixels: Pixels | None) -> Pict
     return Picture(
         b64_json=None if pixels is None else b64encode(answers.picture(single, pixels)).decode(),
         url=server + single.address() if server is not None and single.lasting else None,
-        revised_prompt=single.class_name(single.label) or single.manifest.title,
+        revised_prompt=single.class_name or single.manifest.title,
     )
 
 

@@ -14,7 +14,7 @@ MEANINGS = {
     400: "The request is broken, or can't be used; the answer says what must be otherwise.",
     404: "No such model, version, class or style; the answer lists those that exist.",
     406: "Nothing that the Accept header allows can be made.",
-    413: "The body is too large, or is more work than can be done in time.",
+    413: "The body, or what is in it, is too large, or is more work than can be done in time.",
     415: "The body, or the file in it, is of no kind that is taken.",
     422: "A parameter is out of its range; the answer names each with what it must be.",
     429: "More work is queued than would be done in time. Come back after Retry-After seconds.",
@@ -39,6 +39,11 @@ def errors(shape: type[BaseModel], media_type: str, *statuses: int) -> Responses
         }
         for status in statuses
     }
+
+
+def headers(meanings: Mapping[str, str]) -> dict[str, Any]:
+    """The documented headers of an answer: what each means, by its name."""
+    return {name: {"description": text, "schema": {"type": "string"}} for name, text in meanings.items()}
 
 
 def fields(model: type[BaseModel]) -> dict[str, Any]:

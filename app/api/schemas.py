@@ -55,7 +55,12 @@ class GenerateParameters(Parameters):
 
     class_: Annotated[
         str | None,
-        Field(alias="class", description="class by name or index; drawn from the seed if not given", examples=["dog"]),
+        Field(
+            alias="class",
+            description="class by name or index, or several by weights, such as dog:0.7,cat:0.3, where the model mixes "
+            "them; drawn from the seed if not given",
+            examples=["dog"],
+        ),
     ] = None
     n: Annotated[int, Field(ge=1, description="how many samples", examples=[1])] = 1
     seed: Annotated[
@@ -65,6 +70,18 @@ class GenerateParameters(Parameters):
     truncation: Annotated[
         float, Field(ge=0, le=1, description="1 draws from all of the prior; less is more typical and less varied")
     ] = 1.0
+    best_of: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="draw so many times n samples, and answer with the n that the model's critic likes best, the "
+            "best first; each keeps its own index",
+        ),
+    ] = None
+    stage: Annotated[
+        int | None,
+        Field(ge=1, le=2, description="of a model that draws in two stages: 1 for the small picture; 2 if not given"),
+    ] = None
     format: Annotated[
         Format | None,
         Field(
@@ -84,12 +101,8 @@ class GenerateParameters(Parameters):
 
 def limited(parameters: type[Asked], settings: Settings) -> type[Asked]:
     """The parameters of a verb with this server's own upper limits, in checks, errors and documentation at once."""
-    limits = {
-        "n": settings.max_samples,
-        "grid": settings.max_samples,
-        "steps": settings.max_samples,
-        "timeout": settings.request_timeout,
-    }
+    counts = dict.fromkeys(("n", "grid", "best_of", "rows", "columns", "steps"), settings.max_samples)
+    limits = counts | {"timeout": settings.request_timeout}
 
     def at_most(name: str, limit: float) -> Any:
         field = copy(parameters.model_fields[name])
@@ -133,6 +146,9 @@ class Sample(BaseModel):
 
     index: int
     class_: Annotated[str | None, Field(alias="class")] = None
+    scores: Annotated[
+        Mapping[str, float] | None, Field(description="realness, and match with the class, where best_of was asked for")
+    ] = None
     image: Annotated[str, Field(description="picture in base64, a PNG unless another was asked for")]
     url: Annotated[
         str | None,

@@ -5,7 +5,7 @@ What fails after the first picture ends the stream with its problem document, as
 
 import json
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -115,11 +115,11 @@ class Feed(Arrivals[bytes]):
         super().__init__()
         self.framing = framing
 
-    def work(self, drawing: Drawing, labels: Sequence[int | None], image: str) -> Piecewise[None]:
+    def work(self, drawing: Drawing, image: str) -> Piecewise[None]:
         """What a job does with its outputs, of which `image` is the picture: it puts each in the feed."""
 
         def each(offset: int, outputs: Arrays) -> None:
-            self.put(self.framing.picture(drawing.single(offset, labels[offset]), outputs[image]))
+            self.put(self.framing.picture(drawing.single(offset), outputs[image]))
 
         return Piecewise(each, lambda _: None)
 

@@ -125,7 +125,7 @@ _ANSWER: openapi.Responses = {
     200: {
         "description": "The picture, of the size of the one that was sent.",
         "content": {kind: {} for kind in OFFERED.values()},
-        "headers": {name: {"description": text, "schema": {"type": "string"}} for name, text in MEANINGS.items()},
+        "headers": openapi.headers(MEANINGS),
     },
     **openapi.problems(400, 404, 406, 413, 415, 422, 429, 500, 503, 504),
 }

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
-from app.api.deps import checked
+from app.api.deps import checked, media_type
 from app.api.openapi import fields
 from app.api.schemas import Asked
 from app.errors import InvalidParameter
@@ -37,7 +37,7 @@ async def uploaded(request: Request, model: type[Asked], name: str, limit: int) 
     body, of any other content type. Raises 413 for a larger one, before it is read where `Content-Length` tells; 400
     for a broken form; `InvalidParameter` where there is no file, more than one, or a bad parameter.
     """
-    if _kind(request) == FORM:
+    if media_type(request) == FORM:
         return await _from_form(request, model, name, limit)
     asked = checked(request, (), model)
     data = await read(request, limit, "file")
@@ -96,10 +96,6 @@ def body(model: type[Asked], name: str, *kinds: str) -> dict[str, Any]:
     form = {"type": "object", "required": [name], "properties": {name: file, **parameters}}
     content = {FORM: {"schema": form}} | {kind: {"schema": file} for kind in kinds}
     return {"requestBody": {"required": True, "content": content}}
-
-
-def _kind(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _missing(name: str) -> dict[str, str]:

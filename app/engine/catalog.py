@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -133,22 +133,28 @@ class Catalog:
             return f"default model: {problem.detail}"
         return None
 
-    def get(self, reference: str | None = None, class_name: str | None = None, task: Task = "generate") -> LiveModel:
+    def get(
+        self,
+        reference: str | None = None,
+        classes: Sequence[str] = (),
+        task: Task | None = "generate",
+        roles: Collection[str] = (),
+    ) -> LiveModel:
         """The model that a request means: `name@version`, or `name` for its newest version that takes jobs.
 
-        None means the default model, if it has the task, or else the first by name that has it and the class. Raises
-        `UnknownModel`, `UnknownClass`, `InvalidParameter` if the model lacks the task, `NotReady` or `Draining`.
+        None means the default model, if it has the task and graphs of these roles, or else the first by name that has
+        them and the classes. No task means any. Raises `UnknownModel`, `UnknownClass`, `InvalidParameter` if the model
+        lacks the task or a graph, `NotReady` or `Draining`.
         """
         default = self._settings.default_model
-        wanted = default if reference is None else reference
-        if wanted is None or (reference is None and task not in self.named(wanted).manifest.tasks):
-            return self._first(class_name, task)
-        found = self.named(wanted)
-        if task not in found.manifest.tasks:
-            can = f"{found.manifest.reference} can {', '.join(found.manifest.tasks)}, not {task}"
-            raise InvalidParameter([{"field": "model", "message": can}])
-        if class_name is not None and class_name not in found.manifest.classes:
-            raise UnknownClass(class_name, found.manifest.classes, found.manifest.reference)
+        if reference is None and (default is None or _lacks(self.named(default).manifest, task, roles)):
+            return self._first(classes, task, roles)
+        found = self.named(default or "" if reference is None else reference)
+        manifest = found.manifest
+        if lacks := _lacks(manifest, task, roles):
+            raise InvalidParameter([{"field": "model", "message": lacks}])
+        if unknown := [name for name in classes if name not in manifest.classes]:
+            raise UnknownClass(unknown[0], manifest.classes, manifest.reference, unknown[1:])
         return found
 
     def close(self, drain_seconds: float) -> None:
@@ -187,7 +193,7 @@ class Catalog:
             raise NotReady(f"{newest.reference} is still loading.")
         raise NotReady(f"{newest.reference} failed to load: {newest.reason}")
 
-    def able(self, task: Task) -> list[LiveModel]:
+    def able(self, task: Task | None) -> list[LiveModel]:
         """The models that have a task, one at least, by name, the newest version first; raises `NotReady`, also while
         some are loading: before all are, the first one would be another at another moment; or `Draining`.
         """
@@ -195,17 +201,24 @@ class Catalog:
             raise Draining
         if any(entry.pending for entry in self.entries()):
             raise NotReady(f"The models are not ready: {self.reason}.")
-        able = [entry.model for entry in self.entries() if entry.model and task in entry.model.manifest.tasks]
+        models = [entry.model for entry in self.entries() if entry.model]
+        able = [model for model in models if task is None or task in model.manifest.tasks]
         if not able:
-            raise NotReady(f"No model that can {task} is ready.")
+            raise NotReady(f"No model that can {task} is ready." if task else "No model is ready.")
         return able
 
-    def _first(self, class_name: str | None, task: Task) -> LiveModel:
-        able = self.able(task)
+    def _first(self, classes: Sequence[str], task: Task | None, roles: Collection[str]) -> LiveModel:
+        able = [model for model in self.able(task) if not _lacks(model.manifest, task, roles)]
+        if not able:
+            message = f"no model has a graph {' and '.join(map(repr, roles))}"
+            raise InvalidParameter([{"field": "model", "message": message}])
         for candidate in able:
-            if class_name is None or class_name in candidate.manifest.classes:
+            if set(classes) <= set(candidate.manifest.classes):
                 return candidate
-        raise UnknownClass(class_name or "", sorted({name for one in able for name in one.manifest.classes}))
+        known = {name for one in able for name in one.manifest.classes}
+        if unknown := [name for name in classes if name not in known]:
+            raise UnknownClass(unknown[0], sorted(known), others=unknown[1:])
+        raise InvalidParameter([{"field": "class", "message": f"no model has all of {', '.join(classes)}; name one"}])
 
     def _load(self) -> None:
         for entry in self.entries():
@@ -237,6 +250,16 @@ class Catalog:
     def _record(self, entry: Entry) -> None:
         self._entries[entry.reference] = entry
         self._metrics.state(entry.reference, entry.state)
+
+
+def _lacks(manifest: Manifest, task: Task | None, roles: Collection[str]) -> str | None:
+    """What a model lacks of a task and of graphs of these roles, in words."""
+    if task is not None and task not in manifest.tasks:
+        return f"{manifest.reference} can {', '.join(manifest.tasks)}, not {task}"
+    if missing := sorted(set(roles) - set(manifest.graphs)):
+        has = f"it has {', '.join(manifest.graphs)}"
+        return f"{manifest.reference} has no graph {' and no '.join(map(repr, missing))}; {has}"
+    return None
 
 
 def _folders(models: Path) -> Iterable[Entry]:

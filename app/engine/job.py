@@ -30,6 +30,12 @@ class Piecewise(Generic[T]):
     each: Callable[[int, Arrays], Any]
     finish: Callable[[list[Any]], T]
 
+    def __call__(self, outputs: Arrays) -> T:
+        """The result of the outputs of all samples, made one after the other: for whoever has them all."""
+        count = len(next(iter(outputs.values())))
+        rows = ({name: value[row] for name, value in outputs.items()} for row in range(count))
+        return self.finish([self.each(row, outputs) for row, outputs in enumerate(rows)])
+
 
 Finish = Callable[[Arrays], T] | Piecewise[T]
 """What makes a job's result of the outputs of its samples: of all at once, or piecewise."""

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterable
 from io import BytesIO
+from typing import Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
-
-from app.media.images import Pixels
+from numpy.typing import NDArray
 
 # The earliest date that zip can hold: a fixed one keeps the bytes a function of the content.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -27,17 +27,18 @@ def archive(files: Iterable[tuple[str, bytes]]) -> bytes:
     return out.getvalue()
 
 
-def npy(pixels: Pixels) -> bytes:
-    """An array, uint8 [n, h, w, c], in numpy's file format, version 1.0."""
+def npy(array: NDArray[Any]) -> bytes:
+    """An array of numbers in numpy's file format, version 1.0."""
     out = BytesIO()
-    np.lib.format.write_array(out, np.ascontiguousarray(pixels), version=(1, 0), allow_pickle=False)
+    np.lib.format.write_array(out, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
     return out.getvalue()
 
 
-def from_npy(data: bytes) -> Pixels:
-    """The array in a file of numpy's format, uint8 of any shape, as a view of the bytes.
+def from_npy(data: bytes, *types: str) -> NDArray[Any]:
+    """The array in a file of numpy's format, of any shape and of one of these types (`uint8`), as a view of the bytes.
 
-    Nothing is unpickled. Raises ValueError, with what is wrong, for other types and for files that aren't whole.
+    Nothing is unpickled, and a header that promises more than there is costs nothing. Raises ValueError, with what is
+    wrong, for other types and for files that aren't whole.
     """
     file = BytesIO(data)
     try:
@@ -45,9 +46,10 @@ def from_npy(data: bytes) -> Pixels:
     except Exception as error:
         # The header is an expression of Python's: what it raises can be nearly anything.
         raise ValueError("its header is damaged or cut off, or of a version that no array of numbers needs") from error
-    if dtype != np.uint8:
-        raise ValueError(f"its values are {dtype}, not uint8")
-    size = math.prod(shape)
-    if min(shape, default=0) < 0 or len(data) - file.tell() != size:
-        raise ValueError(f"its shape, {list(shape)}, takes {size} bytes, and it has {len(data) - file.tell()}")
-    return np.frombuffer(data, np.uint8, size, file.tell()).reshape(shape, order="F" if by_columns else "C")
+    if dtype.name not in types:
+        raise ValueError(f"its values are {dtype.name}, not {' or '.join(types)}")
+    count = math.prod(shape)
+    size, there = count * dtype.itemsize, len(data) - file.tell()
+    if min(shape, default=0) < 0 or there != size:
+        raise ValueError(f"its shape, {list(shape)}, takes {size} bytes, and it has {there}")
+    return np.frombuffer(data, dtype, count, file.tell()).reshape(shape, order="F" if by_columns else "C")

@@ -86,7 +86,7 @@ def kind_of(data: bytes) -> str:
 def _array(data: bytes, limits: Limits, last: int | None) -> Pixels:
     """The frames in a file of numpy's format, or the `last` of them, uint8 [k, h, w, 3]."""
     try:
-        frames = bundles.from_npy(data)
+        frames = bundles.from_npy(data, "uint8")
     except ValueError as error:
         raise UnreadableClip("npy", str(error)) from error
     if frames.ndim == 3:

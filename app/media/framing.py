@@ -89,6 +89,20 @@ def _each(change: Callable[[Pixels], Pixels], pictures: Pixels) -> Pixels:
     return change(pictures) if pictures.ndim == 3 else np.stack([change(one) for one in pictures])
 
 
+def middle(picture: Pixels, taken: Tensor) -> Pixels:
+    """A picture, uint8 [h, w, 3], as the one sample [1, …] of a graph that has this input and answers with no picture.
+
+    The largest middle part of the form of training's pictures, at their size, as training itself cuts it: squeezed,
+    things would have proportions that the network never saw.
+    """
+    *_, height, width, depth = taken.sample
+    tall, wide, _ = picture.shape
+    scale = min(tall / height, wide / width)
+    left, top = (wide - scale * width) / 2, (tall - scale * height) / 2
+    seen = with_channels(picture, depth)
+    return resize(seen, height, width, (left, top, left + scale * width, top + scale * height))[None]
+
+
 def _scaled(height: int, width: int, area: int) -> tuple[int, int]:
     """The sides of a picture of the same form with about so many pixels in all."""
     factor = math.sqrt(area / (height * width))

@@ -26,6 +26,9 @@ from app.media.images import MODES, Pixels
 
 WHITE: RGB = (255, 255, 255)
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of a picture, in pixels."""
+
 READERS: dict[str, type[ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
@@ -90,15 +93,16 @@ def decode(data: bytes, *, max_pixels: int, max_frames: int, background: RGB = W
     return np.asarray(seen if turn is None else seen.transpose(turn))
 
 
-def resize(pixels: Pixels, height: int, width: int) -> Pixels:
-    """The picture, uint8 [h, w, c] with 1, 3 or 4 channels, at another size, by Lanczos' filter without aliasing.
+def resize(pixels: Pixels, height: int, width: int, box: Box | None = None) -> Pixels:
+    """The picture, uint8 [h, w, c] with 1, 3 or 4 channels, or a box of it, at another size.
 
-    Raises ValueError for any other number of channels.
+    By Lanczos' filter, without aliasing. Raises ValueError for any other number of channels.
     """
     channels = _supported(pixels.shape[-1])
     # Transparent pixels don't bleed into others: Pillow weighs colours by their alpha.
     picture = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
-    return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS)).reshape(height, width, channels)
+    resized = picture.resize((width, height), Image.Resampling.LANCZOS, box)
+    return np.asarray(resized).reshape(height, width, channels)
 
 
 def with_channels(pixels: Pixels, channels: int) -> Pixels:

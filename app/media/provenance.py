@@ -62,7 +62,10 @@ class Provenance(BaseModel):
 
 
 class Recipe(Provenance):
-    """What it takes to draw a picture again, or a sheet of `n` pictures in `columns`."""
+    """What it takes to draw a picture again, or a sheet of `n` pictures in `columns`.
+
+    With `best_of`, those are the best of so many times `n`, by the model's critic.
+    """
 
     seed: int
     index: int = 0
@@ -70,6 +73,8 @@ class Recipe(Provenance):
     columns: int | None = None
     class_: Annotated[str | None, Field(alias="class")] = None
     truncation: float = 1
+    best_of: int | None = None
+    stage: int | None = None
 
 
 class Derivation(Provenance):

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from app.main import create_app
 from app.settings import Settings
-from tests import toy, toy_sound
+from tests import toy, toy_parts, toy_sound
 from tests.api.process import Process
 
 Serve = Callable[..., TestClient]
@@ -30,6 +30,29 @@ def sound_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toy_sound.build(models)
     toy.build(models)
     return models
+
+
+@pytest.fixture(scope="session")
+def studio_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models of more graphs than a generator. Read only.
+
+    `codes` has an encoder and a critic, `clouds` an encoder that answers with a deviation. The others draw cat, dog and
+    owl: `judged` has a critic and a first stage, and takes one class at once; `mixing` has a critic and takes weights.
+    """
+    models = tmp_path_factory.mktemp("studio")
+    animals = ("cat", "dog", "owl")
+    toy_parts.add(toy.build(models, "clouds", classes=(), seed=1), "variational")
+    toy_parts.add(toy.build(models, "codes", classes=(), seed=2), "encoder", "critic")
+    toy_parts.add(toy.build(models, "judged", classes=animals), "critic", "stage1")
+    toy_parts.add(toy.build(models, "mixing", classes=animals, weighs=True), "critic", "stage1")
+    return models
+
+
+@pytest.fixture(scope="session")
+def studio(studio_dir: Path) -> Iterator[TestClient]:
+    """A client of an app with the models of `studio_dir`, all ready. Shared: for tests that leave nothing behind."""
+    with ExitStack() as running:
+        yield start(running, Settings(models=studio_dir, device="cpu", threads=2, encode_threads=2))
 
 
 @pytest.fixture

@@ -21,11 +21,12 @@ def hold(
     failing: bool = False,
     model: str = "toy",
     task: Task = "generate",
+    graph: str = "generator",
 ) -> tuple[Event, Event]:
-    """Makes the device of a model, `toy@2` unless told, wait with each batch, after so many, until the second event,
-    and then fail if told so; the first event tells that it has one.
+    """Makes the device of a model, `toy@2` unless told, wait with each batch of a graph, after so many, until the
+    second event, and then fail if told so; the first event tells that it has one.
     """
-    batcher = client.app.state.service.catalog.get(model, task=task).queues["generator"]
+    batcher = client.app.state.service.catalog.get(model, task=task).queues[graph]
     run, batches, entered, go = batcher.run, itertools.count(), Event(), Event()
 
     def held(inputs: Any, alone: bool) -> Any:

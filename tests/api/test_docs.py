@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from app import contract
 from app.media import bundles, png
-from tests import toy, toy_sound
+from tests import toy, toy_parts, toy_sound
 from tests.api.conftest import Serve
 from tests.media.sounds import file, noise
 
@@ -23,6 +23,11 @@ OPERATIONS = [
     ("get", "/models/{reference}"),
     ("get", "/models/{reference}/samples.png"),
     ("get", "/models/{reference}/card"),
+    ("get", "/models/{reference}/map"),
+    ("post", "/encode"),
+    ("post", "/decode"),
+    ("post", "/reconstruct"),
+    ("post", "/score"),
     ("post", "/translate"),
     ("post", "/style"),
     ("post", "/v1/images/generations"),
@@ -47,14 +52,14 @@ PICTURE = png.encode(np.zeros((64, 64, 3), np.uint8), {})
 CLIP = bundles.npy(np.zeros((4, 64, 64, 1), np.uint8))
 FILES = {
     "/enhance": file(noise(1, 1000), toy_sound.RATE),
-    "/translate": PICTURE,
-    "/style": PICTURE,
     "/predict": CLIP,
+    **dict.fromkeys(("/encode", "/reconstruct", "/score", "/translate", "/style"), PICTURE),
 }
 """What is sent where a route wants a file, of which the documentation has no example."""
 
 
 SHIPPED = {"/translate": "facades", "/style": "monet", "/predict": "radar"}
+SHIPPED |= dict.fromkeys(("/encode", "/decode", "/reconstruct", "/models/{reference}/map"), "fashion-vae")
 SHIPPED |= {path: "fashion-ae" for _, path in OPERATIONS if path.startswith("/v2/models")}
 """The shipped model that a route's example names, where no toy stands for it."""
 MODELS = Path(__file__).parents[2] / "models"
@@ -73,7 +78,7 @@ def test_every_route_is_described(openapi: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_the_example_of_every_route_works(serve: Serve, tmp_path: Path, method: str, path: str) -> None:
-    folder = toy.build(tmp_path, "cifar10")
+    folder = toy_parts.add(toy.build(tmp_path, "cifar10"), "critic")
     for name in ("samples.png", "README.md"):
         (folder / name).write_bytes(b"")
     files = {each.name: contract.digest(each.read_bytes()) for each in folder.iterdir() if each.name != "model.json"}

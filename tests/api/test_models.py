@@ -48,7 +48,7 @@ def test_a_model_shows_what_it_is_and_where_it_comes_from(documented: TestClient
 
 def test_every_link_of_a_model_leads_somewhere(documented: TestClient) -> None:
     links = documented.get("/models/toy@1").json()["links"]
-    assert set(links) == {"self", "generate", "samples", "card"}
+    assert set(links) == {"self", "generate", "map", "samples", "card"}
     assert {documented.get(link).status_code for link in links.values()} == {200}
 
 

@@ -12,7 +12,7 @@ from tests import toy
 from tests.api.conftest import Serve, count
 from tests.api.held import hold
 
-KNOWN = "known: model, timeout, priority, class, n, seed, index, truncation, format, picture, grid"
+KNOWN = "known: model, timeout, priority, class, n, seed, index, truncation, best_of, stage, format, picture, grid"
 
 
 def problem(answer: object, status: int) -> dict:

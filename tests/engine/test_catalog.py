@@ -31,7 +31,7 @@ def test_a_name_means_its_newest_version(catalog: Catalog) -> None:
 
 def test_no_name_means_the_first_model_that_fits(catalog: Catalog) -> None:
     assert catalog.get().manifest.reference == "shapes@1"
-    assert catalog.get(class_name="dog").manifest.reference == "toy@2"
+    assert catalog.get(classes=["dog"]).manifest.reference == "toy@2"
 
 
 def test_no_name_means_the_default_model_where_one_is_set(models_dir: Path) -> None:
@@ -49,11 +49,11 @@ def test_an_unknown_model_is_answered_with_those_that_are_known(catalog: Catalog
 
 def test_an_unknown_class_is_answered_with_those_that_are_known(catalog: Catalog) -> None:
     with pytest.raises(UnknownClass, match=r"^toy@2 has no class 'cow'; known: cat, dog\.$"):
-        catalog.get("toy", class_name="cow")
+        catalog.get("toy", classes=["cow"])
     with pytest.raises(UnknownClass, match=r"^shapes@1 has no class 'dog'; known: none\.$"):
-        catalog.get("shapes", class_name="dog")
+        catalog.get("shapes", classes=["dog"])
     with pytest.raises(UnknownClass, match=r"^No model has a class 'cow'; known: cat, dog\.$"):
-        catalog.get(class_name="cow")
+        catalog.get(classes=["cow"])
 
 
 def test_a_model_that_lacks_the_task_is_an_invalid_parameter(catalog: Catalog) -> None:

@@ -46,10 +46,6 @@ class FromFrames(nn.Module):
         return answer
 
 
-SCORES = ("realness", "match")
-"""The outputs of a judge."""
-
-
 class ToScores(nn.Module):
     """A conditional discriminator of pictures in [-1, 1] NCHW, made to take uint8 NHWC and a label [n].
 

@@ -5,9 +5,9 @@ anything. `vae` is the remedy.
 """
 
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -126,12 +126,11 @@ def between(start: Tensor, end: Tensor, count: int) -> Tensor:
 def code_map(side: int) -> Tensor:
     """A grid over the plane of 2-D codes, float32 [rows, columns, 2], each code equally probable under the prior.
 
-    The values are quantiles of the normal distribution (Kingma & Welling 2014, figure 4): the first of a code grows
-    from left to right, the second from below to above.
+    The values are quantiles of the normal distribution: the first of a code grows from left to right, the second from
+    below to above.
     """
-    quantiles = torch.tensor([NormalDist().inv_cdf((step + 0.5) / side) for step in range(side)])
-    up, right = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
-    return torch.stack([right, up], dim=2)
+    quantiles = latents.quantiles(side)
+    return torch.from_numpy(latents.plane(quantiles, quantiles, *np.eye(2, dtype=np.float32)))
 
 
 def _tensor(name: str, meaning: contract.Meaning, dtype: Any, shape: Sequence[int]) -> contract.Tensor:

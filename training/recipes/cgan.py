@@ -18,7 +18,7 @@ from training import health, losses
 from training.augment import augment, ramp
 from training.nets.blocks import Pair
 from training.nets.discriminators import Scores
-from training.nets.edges import SCORES, ToScores
+from training.nets.edges import ToScores
 from training.recipes import Batch, Export, Networks, Panel, Source
 from training.recipes.gan import Gan
 
@@ -129,6 +129,7 @@ class Cgan(Gan):
         """The discriminator, by which the service can say how real a picture is, and how much of its class."""
         picture = image.model_copy(update={"name": "picture"})
         label = contract.Tensor(name="label", meaning="label", dtype="int64", shape=("n",))
-        scores = tuple(contract.Tensor(name=name, meaning="score", dtype="float32", shape=("n",)) for name in SCORES)
+        score = contract.Tensor(name="", meaning="score", dtype="float32", shape=("n",))
+        scores = tuple(score.model_copy(update={"name": name}) for name in contract.SCORES)
         example = (torch.zeros(2, *picture.sample, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
         return Export("critic", ToScores(critic), (picture, label), scores, example)
