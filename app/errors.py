@@ -123,6 +123,15 @@ class TooMuchWork(Problem):
         super().__init__(detail, extensions={"seconds": seconds, "left": left})
 
 
+class NotReproduced(Problem):
+    """A picture that can't be drawn again as it is; `findings` say more, for programs."""
+
+    status, type, title = 409, "not-reproduced", "Not reproduced"
+
+    def __init__(self, detail: str, **findings: Any) -> None:
+        super().__init__(detail, extensions=findings)
+
+
 class NotAcceptable(Problem):
     """None of the media types that the client accepts can be made; `offered` are those that can."""
 

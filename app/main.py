@@ -22,6 +22,7 @@ from app.api import (
     predict,
     problems,
     reconstruct,
+    reproduce,
     score,
     translate,
 )
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(reconstruct.router(settings))
     app.include_router(score.router(settings))
     app.include_router(maps.router(settings))
+    app.include_router(reproduce.router(settings))
     app.include_router(translate.router(settings))
     app.include_router(enhance.router(settings))
     app.include_router(predict.router(settings))

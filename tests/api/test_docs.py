@@ -28,6 +28,7 @@ OPERATIONS = [
     ("post", "/decode"),
     ("post", "/reconstruct"),
     ("post", "/score"),
+    ("post", "/reproduce"),
     ("post", "/translate"),
     ("post", "/style"),
     ("post", "/v1/images/generations"),
@@ -96,7 +97,7 @@ def test_the_example_of_every_route_works(serve: Serve, tmp_path: Path, method: 
             path = path.replace(f"{{{parameter['name']}}}", example)
         elif example is not None:
             query[parameter["name"]] = example
-    upload = FILES.get(path)
+    upload = client.post("/generate?model=cifar10").content if path == "/reproduce" else FILES.get(path)
     if upload is not None or not operation.get("requestBody", {}).get("required"):
         assert client.request(method, path, params=query, content=upload).status_code == 200
     if "requestBody" in operation and upload is None:
