@@ -14,7 +14,14 @@ from numpy.typing import DTypeLike, NDArray
 MAX_SEED = 2**53 - 1
 """Largest seed: the largest integer that survives a trip through JSON in every client."""
 
+FLAT = 1e-6
+"""The sine of an angle below which vectors count as parallel, or opposite: the difference is below float32's."""
+
+TINY = 1e-12
+"""Length below which a vector counts as zero."""
+
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
@@ -57,25 +64,51 @@ def truncate(latents: Floats, truncation: float) -> Floats:
 
 
 def lerp(start: Floats, end: Floats, t: float) -> Floats:
-    """Straight line from `start` (t = 0) to `end` (t = 1); same shape and dtype."""
-    return (start + (end - start) * np.float32(t)).astype(np.float32)
+    """Straight line from `start` (t = 0) to `end` (t = 1), which it reaches to the bit; same shape and dtype."""
+    if t in (0, 1):
+        return end if t else start
+    a, b = start.astype(np.float64), end.astype(np.float64)
+    return (a + (b - a) * t).astype(np.float32)
 
 
 def slerp(start: Floats, end: Floats, t: float) -> Floats:
     """Great-circle path from `start` (t = 0) to `end` (t = 1) over the last axis (Shoemake 1985; White 2016).
 
-    Keeps a normal latent's norm typical all along the way. Near-parallel vectors fall back to `lerp`.
+    Keeps a normal latent's norm typical all along the way, and reaches both ends to the bit. Near-parallel vectors are
+    joined by the straight line. Of opposite ones, which any great circle joins, the path is that of `_half_turn`: the
+    straight line would lead through the mean.
     """
+    if t in (0, 1):
+        return end if t else start
     a, b = start.astype(np.float64), end.astype(np.float64)
-    norms = np.linalg.norm(a, axis=-1, keepdims=True) * np.linalg.norm(b, axis=-1, keepdims=True)
-    cosine = np.clip(np.sum(a * b, axis=-1, keepdims=True) / np.maximum(norms, 1e-12), -1, 1)
-    angle = np.arccos(cosine)
+    u, v = _unit(a), _unit(b)
+    # The angle by Kahan (2006): the arc cosine of the dot product is rounded away where vectors are nearly parallel.
+    angle = 2 * np.arctan2(np.linalg.norm(u - v, axis=-1, keepdims=True), np.linalg.norm(u + v, axis=-1, keepdims=True))
     sine = np.sin(angle)
-    near = sine < 1e-6
-    safe = np.where(near, 1, sine)
-    weight_a = np.where(near, 1 - t, np.sin((1 - t) * angle) / safe)
-    weight_b = np.where(near, t, np.sin(t * angle) / safe)
-    return (weight_a * a + weight_b * b).astype(np.float32)
+    flat = sine < FLAT
+    path: Doubles = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.where(flat, 1, sine)
+    if flat.any():  # hardly ever, and it takes as long again
+        path = np.where(flat, np.where(angle > 1, _half_turn(a, b, t), a + (b - a) * t), path)
+    return path.astype(np.float32)
+
+
+def _half_turn(a: Doubles, b: Doubles, t: float) -> Doubles:
+    """The path between opposite vectors through `a` turned by a quarter in the plane of each two coordinates.
+
+    That vector is as typical a latent as `a`: its coordinates are the same numbers.
+    """
+    quarter = np.zeros_like(a)
+    paired = a.shape[-1] // 2 * 2
+    quarter[..., 0:paired:2], quarter[..., 1:paired:2] = -a[..., 1:paired:2], a[..., 0:paired:2]
+    length = (1 - t) * np.linalg.norm(a, axis=-1, keepdims=True) + t * np.linalg.norm(b, axis=-1, keepdims=True)
+    turned: Doubles = length * (np.cos(np.pi * t) * _unit(a) + np.sin(np.pi * t) * _unit(quarter))
+    return turned
+
+
+def _unit(vectors: Doubles) -> Doubles:
+    """The vectors made as long as 1; the zero vector stays."""
+    units: Doubles = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), TINY)
+    return units
 
 
 def quantiles(count: int) -> Floats:

@@ -1,0 +1,82 @@
+"""Walks from stop to stop: how many pictures there are, which lie on a stop, and the values of each between them.
+
+Pure functions of numbers, for latents and classes alike. numpy only; the service interpolates by them.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[Any]
+Between = Callable[[Values, Values, float], Values]
+"""What lies between a start (t = 0) and an end (t = 1): `lerp`, `slerp` or `nearest`. It must reach both to the bit."""
+
+Easing = Literal["linear", "smooth"]
+
+CORNERS = 4
+"""The stops of a grid: top left, top right, bottom left, bottom right."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """From each of `stops` stops to the next in `steps` pictures, both ends included, so that stops aren't doubled.
+
+    In a `loop` it goes on from the last stop to the first, and ends before that comes again. A `grid` has `steps` rows
+    of `steps` pictures between four corners: along the top and the bottom, then down between the two.
+    """
+
+    stops: int
+    steps: int
+    easing: Easing = "linear"
+    loop: bool = False
+    grid: bool = False
+
+    def __len__(self) -> int:
+        if self.grid:
+            return self.steps**2
+        return self.stops * (self.steps - 1) if self.loop else (self.stops - 1) * (self.steps - 1) + 1
+
+    @property
+    def landings(self) -> dict[int, int]:
+        """Which stop lies at a picture, by the numbers of those pictures that have one."""
+        last = self.steps - 1
+        if self.grid:
+            top, bottom = 0, self.steps * last
+            return {top: 0, top + last: 1, bottom: 2, bottom + last: 3}
+        return {stop * last: stop for stop in range(self.stops)}
+
+    def along(self, values: Values, between: Between) -> Values:
+        """The value at each picture, [pictures, …], of the values at the stops, [stops, …]."""
+        if not self.grid:
+            return self._path(values, between)
+        top, bottom = self._path(values[:2], between), self._path(values[2:], between)
+        rows = self._path(np.stack([top, bottom]), between)
+        return rows.reshape(len(self), *values.shape[1:])
+
+    def _path(self, values: Values, between: Between) -> Values:
+        legs = [*pairwise(values), *([(values[-1], values[0])] if self.loop else [])]
+        last = self.steps - 1
+        path = [between(start, end, eased(step / last, self.easing)) for start, end in legs for step in range(last)]
+        return np.stack(path if self.loop else [*path, values[-1]])
+
+
+def most_steps(stops: int, pictures: int, *, loop: bool, grid: bool) -> int:
+    """The most steps with which a walk has no more than so many pictures; with less than 2 there is none."""
+    if grid:
+        return math.isqrt(pictures)
+    return pictures // stops + 1 if loop else (pictures - 1) // (stops - 1) + 1
+
+
+def nearest(start: Values, end: Values, t: float) -> Values:
+    """Of what can't be blended: the start in the first half of the way, then the end."""
+    return start if t < 0.5 else end
+
+
+def eased(t: float, easing: Easing) -> float:
+    """`smooth` sets out and arrives slowly (smoothstep, 3t² − 2t³); 0 and 1 stay what they are."""
+    return t * t * (3 - 2 * t) if easing == "smooth" else t
