@@ -16,6 +16,7 @@ from app.api import (
     generate,
     health,
     inference,
+    interpolate,
     maps,
     models,
     openai,
@@ -74,6 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(score.router(settings))
     app.include_router(maps.router(settings))
     app.include_router(reproduce.router(settings))
+    app.include_router(interpolate.router(settings))
     app.include_router(translate.router(settings))
     app.include_router(enhance.router(settings))
     app.include_router(predict.router(settings))

@@ -30,7 +30,7 @@ class Pictured(Protocol):
     """Pictures as they are answered: what they came from and in which form they go."""
 
     @property
-    def format(self) -> Format:
+    def format(self) -> str:
         """Form of the answer."""
         ...
 

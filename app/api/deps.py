@@ -1,9 +1,9 @@
 """What every endpoint needs: a route, the service behind the app, and the parameters of a request."""
 
 import json
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
@@ -18,6 +18,8 @@ from app.engine.catalog import Catalog
 from app.errors import InvalidParameter
 from app.metrics import Metrics
 from app.settings import Settings
+
+Fields = TypeVar("Fields", bound=BaseModel)
 
 MAX_BODY = 16 * 1024
 """Bytes of a body of parameters."""
@@ -72,10 +74,16 @@ def checked(request: Request, body: Iterable[tuple[str, Any]], model: type[Asked
         given[field] = value
     if flaws:
         raise InvalidParameter(flaws)
+    return validated(given, model)
+
+
+def validated(given: Mapping[str, Any], model: type[Fields], within: str = "") -> Fields:
+    """Fields by name, checked as one `model`; raises `InvalidParameter`, in which the names stand after `within`."""
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise InvalidParameter([_flaw(model, flaw) for flaw in error.errors()]) from error
+        flaws = [_flaw(model, flaw) for flaw in error.errors()]
+        raise InvalidParameter([flaw | {"field": within + flaw["field"]} for flaw in flaws]) from error
 
 
 def _flaw(model: type[BaseModel], flaw: ErrorDetails) -> dict[str, str]:

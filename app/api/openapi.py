@@ -73,9 +73,10 @@ def path(**parts: tuple[str, str]) -> dict[str, Any]:
 
 
 def query(model: type[BaseModel]) -> dict[str, Any]:
-    """The fields of `model` as parameters of the query."""
+    """The fields of `model` as parameters of the query; of one that has several forms, it is the first."""
     fields = []
     for name, schema in properties(model).items():
+        schema |= schema.pop("oneOf", [{}])[0]
         description = schema.pop("description", "")
         [example] = schema.pop("examples", [None])
         field = {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
@@ -83,10 +84,11 @@ def query(model: type[BaseModel]) -> dict[str, Any]:
     return {"parameters": fields}
 
 
-def body(model: type[BaseModel], *, required: bool = False) -> dict[str, Any]:
+def body(model: type[BaseModel], example: Mapping[str, Any] | None = None, *, required: bool = False) -> dict[str, Any]:
     """The fields of `model` as a JSON body; unless it is required, a request may use the query instead, or too."""
     fields = properties(model)
-    example = {name: schema["examples"][0] for name, schema in fields.items() if "examples" in schema}
+    if example is None:
+        example = {name: schema["examples"][0] for name, schema in fields.items() if "examples" in schema}
     schema: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
     if needed := model.model_json_schema().get("required"):
         schema["required"] = needed

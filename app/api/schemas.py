@@ -21,6 +21,16 @@ Format = Literal["png", "jpeg", "webp", "json", "zip", "npy", "ndjson", "multipa
 Asked = TypeVar("Asked", bound="Parameters")
 
 
+KINDS = {
+    "integer": "an integer",
+    "number": "a number",
+    "string": "a text",
+    "object": "an object",
+    "array": "a list",
+}
+"""JSON's types in words."""
+
+
 class Parameters(BaseModel):
     """What may be asked of every verb. Unknown names are errors: a misspelt `sede` must not draw a random picture."""
 
@@ -102,7 +112,7 @@ class GenerateParameters(Parameters):
 def limited(parameters: type[Asked], settings: Settings) -> type[Asked]:
     """The parameters of a verb with this server's own upper limits, in checks, errors and documentation at once."""
     counts = dict.fromkeys(("n", "grid", "best_of", "rows", "columns", "steps"), settings.max_samples)
-    limits = counts | {"timeout": settings.request_timeout}
+    limits = counts | {"frame": settings.max_samples - 1, "timeout": settings.request_timeout}
 
     def at_most(name: str, limit: float) -> Any:
         field = copy(parameters.model_fields[name])
@@ -127,9 +137,11 @@ def expectation(schema: Mapping[str, Any]) -> str:
     """A field's type and range in words, from its JSON schema: `an integer from 1 to 64`."""
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
+    if "oneOf" in schema:
+        return " or ".join(expectation(form) for form in schema["oneOf"])
     if schema["type"] == "boolean":
         return "true or false"
-    kind = {"integer": "an integer", "number": "a number", "string": "a text"}[schema["type"]]
+    kind = KINDS[schema["type"]]
     if "exclusiveMinimum" in schema:
         return f"{kind} above {schema['exclusiveMinimum']:g} and up to {schema['maximum']:g}"
     if "minimum" in schema:

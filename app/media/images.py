@@ -31,6 +31,9 @@ OPTIONS: dict[Format, dict[str, Any]] = {
 LONGEST_SIDE: dict[Format, int] = {"jpeg": 65_500, "webp": 16_383}
 """Pixels that a side may have in the formats that have such a limit."""
 
+LONGEST_RECIPE: dict[Format, int] = {"jpeg": 65_504}
+"""Bytes of XMP in the formats that have such a limit; JPEG holds it in a segment, whose length has two bytes."""
+
 CODECS = ("libjpeg_turbo", "jpg", "webp")
 LIBRARIES = {
     "isal": isal.ISAL_VERSION,

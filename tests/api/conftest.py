@@ -55,6 +55,20 @@ def studio(studio_dir: Path) -> Iterator[TestClient]:
         yield start(running, Settings(models=studio_dir, device="cpu", threads=2, encode_threads=2))
 
 
+@pytest.fixture(scope="session")
+def walker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of `shapes` without classes, `toy`, which takes one class at once, and `mixer`, which takes weights.
+
+    Shared: for tests that leave nothing behind.
+    """
+    models = tmp_path_factory.mktemp("walker")
+    toy.build(models, "shapes", classes=())
+    toy.build(models, "toy")
+    toy.build(models, "mixer", weighs=True)
+    with ExitStack() as running:
+        yield start(running, Settings(models=models, device="cpu", threads=2, encode_threads=2))
+
+
 @pytest.fixture
 def serve(models_dir: Path) -> Iterator[Serve]:
     """Starts an app with settings of the test's own and returns its client, ready or not."""

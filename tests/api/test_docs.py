@@ -28,6 +28,7 @@ OPERATIONS = [
     ("post", "/decode"),
     ("post", "/reconstruct"),
     ("post", "/score"),
+    ("post", "/interpolate"),
     ("post", "/reproduce"),
     ("post", "/translate"),
     ("post", "/style"),

@@ -1,0 +1,231 @@
+"""`/interpolate`: the pictures from one point of the latent space to the next, as a strip, a grid, or an animation."""
+
+import math
+import secrets
+import time
+from typing import cast
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api import caching, headers, interpolated, layouts, openapi, stops
+from app.api.classes import class_of, model_for
+from app.api.codes import JSON_LIMIT
+from app.api.deps import DirectRoute, checked, json_object, service
+from app.api.forms import PICTURES
+from app.api.interpolation import Interpolation
+from app.api.interpolation_schemas import FPS, InterpolatedSamples, InterpolateParameters
+from app.api.jobs import carried_out
+from app.api.layouts import APART, Format, Layout
+from app.api.schemas import limited
+from app.api.stops import NamedStop
+from app.classes import Class
+from app.contract import Manifest
+from app.engine.model import LiveModel
+from app.errors import InvalidParameter
+from app.media import animation, images
+from app.settings import Settings
+from app.walks import CORNERS, Walk, most_steps
+
+ADVICE = "as npy in base64, a latent takes a third of what it takes as a list of numbers"
+
+STEPS: dict[Layout, int] = {"strip": 8, "grid": 8, "animation": 24}
+"""Pictures from stop to stop where the request doesn't say."""
+
+SHOWN = 64
+"""Stops whose seeds an answer's header lists: it must stay short."""
+
+EXAMPLE = {
+    "model": "cifar10@1",
+    "stops": [{"seed": 1, "class": "cat"}, {"seed": 2, "class": "dog"}, {"seed": 3, "index": 1, "class": "cat"}],
+    "steps": 8,
+    "loop": 1,
+    "format": "gif",
+}
+
+MEANINGS = {
+    "X-Model": headers.MEANINGS["X-Model"],
+    "X-Seeds": f"the seed of each stop, drawn or given, or `latent`; not of more than {SHOWN} stops",
+    "Server-Timing": headers.MEANINGS["Server-Timing"],
+}
+
+ANSWER: openapi.Responses = {
+    200: {
+        "model": InterpolatedSamples,
+        "description": "The pictures. Those at the stops are, byte for byte, the pictures of their seeds.",
+        "content": {kind: {} for kind in layouts.MEDIA_TYPES.values()},
+        "headers": {
+            name: {"description": description, "schema": {"type": "string"}} for name, description in MEANINGS.items()
+        },
+    },
+    **openapi.problems(404, 406, 413, 415, 422, 429, 500, 503, 504),
+}
+
+
+def router(settings: Settings) -> APIRouter:
+    """The route of `/interpolate`, with the limits of these settings."""
+    limits = limited(InterpolateParameters, settings)
+    routes = APIRouter(tags=["interpolate"], route_class=DirectRoute)
+
+    @routes.post(
+        "/interpolate",
+        response_class=Response,
+        responses=ANSWER,
+        openapi_extra=openapi.query(limits) | openapi.body(limits, EXAMPLE),
+    )
+    async def interpolate(request: Request) -> Response:
+        """Draw what lies between samples. Parameters come in the query, in a JSON body, or some in each.
+
+        The walk leads from stop to stop, each a seed or, in a JSON body, an object: `{"seed": 1, "index": 3, "class":
+        "dog"}`, `{"seed": 1, "class": {"dog": 0.7, "cat": 0.3}}` or `{"latent": [0.1, …]}`. The pictures at the stops
+        are, byte for byte, those that `/generate` draws of the seeds.
+
+        With a pinned model and given seeds the answer is always the same. It is never cached, but carries in its
+        metadata what it takes to make it again; so does each picture in json and zip.
+        """
+        return await _interpolate(request, limits)
+
+    return routes
+
+
+async def _interpolate(request: Request, limits: type[InterpolateParameters]) -> Response:
+    started = time.monotonic()
+    here = service(request)
+    asked = checked(request, (await json_object(request, JSON_LIMIT, ADVICE)).items(), limits)
+    layout, file_format = layouts.chosen(request, asked.layout, asked.format)
+    named = _stops(asked, layout, here.settings.max_samples)
+    walk = _walk(asked, layout, len(named), here.settings.max_samples)
+    if asked.model is None and here.settings.default_model is None and any(stop.latent is not None for stop in named):
+        raise _flaw("model", "is missing: a latent means something only to the model that it was made for")
+    first, *_ = (stops.class_text(asked.class_) or "").split(";")
+    live = model_for(here, asked.model, next(filter(None, [first, *(stop.text for stop in named)]), None))
+    request.state.model = live.manifest.reference
+    walked = _settled(asked, live, named, walk, layout, file_format)
+    _check_size(walked, here.settings.max_pixels)
+
+    fields = {
+        "X-Model": live.manifest.reference,
+        "Content-Disposition": headers.disposition(walked.file_name()),
+        "Cache-Control": caching.NEVER,
+    }
+    if len(named) <= SHOWN:
+        fields["X-Seeds"] = ",".join("latent" if stop.seed is None else str(stop.seed) for stop in walked.stops)
+    if asked.format is None:
+        fields["Vary"] = "Accept"
+    inputs = await run_in_threadpool(walked.inputs)
+    deadline = started + (asked.timeout or here.settings.request_timeout)
+    finish = interpolated.body(walked.of(inputs), live.manifest.graphs["generator"].output("image").name)
+    done = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority)
+    fields["Server-Timing"] = headers.server_timing(done.timing, time.monotonic() - started)
+    return Response(done.result(), headers=fields, media_type=layouts.MEDIA_TYPES[file_format])
+
+
+def _stops(asked: InterpolateParameters, layout: Layout, most: int) -> list[NamedStop]:
+    """The stops asked for, `most` of them at most; seeds are drawn for those that are not given."""
+    ends = {"from": asked.from_, "to": asked.to}
+    if asked.stops is not None:
+        if given := [name for name, end in ends.items() if end is not None]:
+            raise _flaw(given[0], "is one of the stops already; give either stops, or from and to")
+        return stops.read_list(asked.stops, most)
+    if asked.from_ is None and asked.to is None:
+        return [NamedStop("stops", secrets.randbelow(2**32)) for _ in range(CORNERS if layout == "grid" else 2)]
+    return [
+        NamedStop(name, secrets.randbelow(2**32)) if end is None else stops.read(end, name)
+        for name, end in ends.items()
+    ]
+
+
+def _walk(asked: InterpolateParameters, layout: Layout, count: int, pictures: int) -> Walk:
+    """The walk through so many stops, of so many pictures at most."""
+    grid = layout == "grid"
+    if grid and count != CORNERS:
+        message = f"of a grid are its {CORNERS} corners, top left, top right, bottom left and bottom right, not {count}"
+        raise _flaw("stops", message)
+    if grid and asked.loop:
+        raise _flaw("loop", "is of strips and animations, a grid has no end; leave loop out")
+    most = most_steps(count, pictures, loop=bool(asked.loop), grid=grid)
+    if most < 2:
+        raise _flaw("layout", f"needs more pictures than the {pictures} that this server draws in one request")
+    walk = Walk(count, asked.steps or min(STEPS[layout], most), asked.easing, bool(asked.loop), grid)
+    if len(walk) > pictures:
+        message = f"makes {len(walk)} pictures of {count} stops; this server draws {pictures} in one request: "
+        raise _flaw("steps", message + f"{most} steps at most")
+    if asked.frame is not None and asked.frame >= len(walk):
+        raise _flaw("frame", f"must be an integer from 0 to {len(walk) - 1}: the walk has {len(walk)} pictures")
+    return walk
+
+
+def _settled(
+    asked: InterpolateParameters,
+    live: LiveModel,
+    named: list[NamedStop],
+    walk: Walk,
+    layout: Layout,
+    file_format: Format,
+) -> Interpolation:
+    """The interpolation that `asked` comes to with this model; raises `UnknownClass` and `InvalidParameter`."""
+    if asked.picture is not None and file_format not in ("json", "zip"):
+        raise _flaw("picture", f"is of json and zip, not of {file_format}; leave picture out")
+    if asked.upscale > 1 and file_format in APART:
+        raise _flaw(
+            "upscale", f"is not of {file_format}, which holds the pictures as they are drawn; leave upscale out"
+        )
+    if asked.fps is not None and (layout != "animation" or file_format in APART):
+        raise _flaw("fps", "is of gif, webp, apng and mp4, if they are animations; leave fps out")
+    chosen = zip(named, _classes(asked.class_, len(named), live.manifest), strict=True)
+    return Interpolation(
+        live=live,
+        stops=tuple(stops.settle(stop, live.manifest, class_) for stop, class_ in chosen),
+        walk=walk,
+        mode=asked.mode,
+        truncation=asked.truncation,
+        layout=layout,
+        format=file_format,
+        picture=file_format if file_format in PICTURES else asked.picture or "png",
+        frame=asked.frame,
+        upscale=asked.upscale,
+        fps=FPS if asked.fps is None else asked.fps,
+    )
+
+
+def _classes(given: object, count: int, manifest: Manifest) -> list[Class | None]:
+    """The class of each stop that names none itself."""
+    text = stops.class_text(given)
+    if text is None or text in manifest.classes or ";" not in text:
+        return [None if text is None else class_of(manifest, text)] * count
+    texts = [piece.strip() for piece in text.split(";")]
+    if len(texts) != count:
+        raise _flaw("class", f"names {len(texts)} classes for {count} stops; name one for all, or one for each")
+    return [class_of(manifest, piece) if piece else None for piece in texts]
+
+
+def _check_size(walked: Interpolation, pixels: int) -> None:
+    """Refuses what its format can't hold, before it is drawn in vain; what is drawn larger has `pixels` at most."""
+    longest = images.LONGEST_RECIPE.get(walked.picture)
+    if longest is not None:
+        said = max(len(one.derivation().xmp) for one in (walked, walked.single(len(walked.numbers) - 1)))
+        if said > longest:
+            message = f"take {said} bytes of metadata, {walked.picture} holds {longest}; use png, or fewer latents"
+            raise _flaw("stops", message)
+    _, height, width, _ = walked.manifest.graphs["generator"].output("image").shape
+    if not isinstance(height, int) or not isinstance(width, int) or walked.format in APART:
+        return
+    count, columns, scale = len(walked.numbers), walked.columns or 1, walked.upscale
+    if scale > 1 and count * height * width * scale**2 > pixels:
+        fitting = math.isqrt(pixels // (count * height * width))
+        raise _flaw("upscale", f"makes more than {pixels} pixels of {count} pictures; at most {max(1, fitting)} fits")
+    if walked.moves:
+        side = scale * max(height, width)
+        limit = animation.LONGEST_SIDE.get(cast(animation.Format, walked.format))
+    else:
+        side = scale * max(columns * width, count // columns * height)
+        limit = images.LONGEST_SIDE.get(walked.picture)
+    if limit is not None and side > limit:
+        message = f"can't be {walked.format}: a side would have {side} pixels, it holds {limit}"
+        raise _flaw("format", f"{message}; use another, or draw fewer or smaller pictures")
+
+
+def _flaw(field: str, message: str) -> InvalidParameter:
+    return InvalidParameter([{"field": field, "message": message}])
