@@ -39,7 +39,8 @@ def find(manifest: Manifest, folder: Path) -> tuple[Direction, ...]:
     """The directions that change a generator's pictures most and are apart, the strongest first.
 
     Nothing if it takes no latent or draws no pictures, or where no direction changes them more than a random one does.
-    Each is called by its kind and its rank within it: `sefa-1`. The same graph has the same directions.
+    Each is called by its kind and its rank within it: `sefa-1`. The same graph has the same directions. Raises
+    `ContractError` for a graph that is not native.
     """
     generator = manifest.graphs["generator"]
     if generator.input("latent") is None or all(tensor.meaning != "image" for tensor in generator.outputs):

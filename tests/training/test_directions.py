@@ -13,6 +13,7 @@ from PIL import Image
 
 from app import contract, latents
 from app.directions import Direction
+from app.foreign import Foreign
 from tests import toy
 from tests.training import runs
 from training import cli, directions, export, graphs
@@ -210,4 +211,14 @@ def test_a_generator_that_ignores_its_latent_has_no_directions(tmp_path: Path) -
 def test_a_model_that_draws_from_no_latent_has_no_directions() -> None:
     folder = SHIPPED / "monet" / "1"
     with pytest.raises(ExportError, match="monet@1 has no directions: it draws no pictures of a latent"):
+        export.find_directions(folder)
+
+
+def test_a_graph_made_elsewhere_is_not_looked_into(tmp_path: Path) -> None:
+    folder = toy.build(tmp_path, classes=())
+    graph = contract.read(folder).graphs["generator"]
+    foreign = Foreign(dtype="float32", shape=("n", toy.LATENT, 1, 1))
+    held = graph.inputs[0].model_copy(update={"foreign": foreign})
+    toy.rewrite(folder, graphs={"generator": graph.model_copy(update={"inputs": (held,)})})
+    with pytest.raises(contract.ContractError, match=r"generator\.onnx was made elsewhere: only native graphs can be"):
         export.find_directions(folder)
