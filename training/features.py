@@ -233,4 +233,12 @@ def load(path: Path, min_size: int = 64) -> Features:
     features.sha = hashlib.sha256(data).hexdigest()[:8]
     features.requires_grad_(False).train(False)
     features.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this overload
+    features.register_forward_pre_hook(_follow)
     return features
+
+
+def _follow(network: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Takes a frozen network to the device of its pictures: no run owns it that could."""
+    device = inputs[0].device
+    if next(network.parameters()).device != device:
+        network.to(device)

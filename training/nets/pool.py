@@ -22,13 +22,14 @@ class Pool(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Each picture, or by a coin's toss one from the pool, whose place it takes (Zhu et al. 2017, §4)."""
         shown = pictures.detach().clone()
+        filled = int(self.count)  # once: on a GPU each look waits for all that is queued
         for index, picture in enumerate(pictures.detach()):
-            filled = int(self.count)
             if filled < len(self.pictures):
                 self.pictures[filled] = picture
-                self.count += 1
+                filled += 1
             elif torch.rand(()) < 0.5:
                 place = int(torch.randint(filled, ()))
                 shown[index] = self.pictures[place]
                 self.pictures[place] = picture
+        self.count.fill_(filled)
         return shown
