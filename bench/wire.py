@@ -19,17 +19,21 @@ BASE64_PNG = b64encode(PNG.encode("latin-1"))[:10].decode()
 
 @dataclass(frozen=True)
 class Ask:
-    """A request, with `{seed}` where the seed goes, and what the body of a right answer holds."""
+    """A request, with `{seed}` where the seed goes, and what the body of a right answer holds.
+
+    `body` is Latin-1, so it may be a file, and `kind` its media type.
+    """
 
     target: str = "/generate?seed={seed}"
     body: str = ""
     method: str = "POST"
     holds: str = PNG
+    kind: str = "application/json"
 
     def request(self, seed: int) -> bytes:
         number = str(seed)
         body = self.body.replace("{seed}", number)
-        kind = "Content-Type: application/json\r\n" if body else ""
+        kind = f"Content-Type: {self.kind}\r\n" if body else ""
         head = f"{self.method} {self.target} HTTP/1.1\r\nHost: {HOST}\r\n{kind}Content-Length: {len(body)}\r\n\r\n"
         return (head.replace("{seed}", number) + body).encode("latin-1")
 
