@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from app.api import uploads
 from app.api.deps import checked, json_object, media_type
-from app.api.schemas import Asked, properties
+from app.api.schemas import Asked, members
 from app.classes import Class
 from app.contract import Graph, Manifest, digest
 from app.engine.job import Arrays
@@ -113,7 +113,7 @@ def body(model: type[Asked], example: Mapping[str, Any]) -> dict[str, Any]:
     schema = {
         "type": "object",
         "required": ["latents"],
-        "properties": {"latents": latents, **properties(model)},
+        "properties": {"latents": latents, **members(model)},
         "additionalProperties": False,
     }
     described = uploads.body(model, "latents", NPY)

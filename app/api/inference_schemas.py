@@ -30,8 +30,11 @@ LARGEST = 2**53 - 1
 
 Short = Annotated[str, Field(max_length=256)]
 NotOffered = Annotated[SkipJsonSchema[Any], AfterValidator(_not_offered)]
-Null = BeforeValidator(lambda value: {} if value is None else value)
-"""Of an object whose members are all optional: null is as good as none of them."""
+
+
+def _or_null(shape: Any) -> BeforeValidator:
+    """Of an object whose members are all optional: null is as good as none of them."""
+    return BeforeValidator(lambda value: {} if value is None else value, json_schema_input_type=shape | None)
 
 
 class Shape(BaseModel):
@@ -72,7 +75,7 @@ class InputTensor(Shape):
     name: Short
     shape: Annotated[list[Annotated[int, Field(le=LARGEST)]], Field(max_length=SOME)]
     datatype: Annotated[Short, Field(description="FP32, INT64 or UINT8, as the metadata says")]
-    parameters: Annotated[InputParameters, Null] = InputParameters()
+    parameters: Annotated[InputParameters, _or_null(InputParameters)] = InputParameters()
     data: Annotated[Any, Field(description="numbers")] = None
 
 
@@ -80,14 +83,14 @@ class RequestedOutput(Shape):
     """An output that is wanted."""
 
     name: Short
-    parameters: Annotated[OutputParameters, Null] = OutputParameters()
+    parameters: Annotated[OutputParameters, _or_null(OutputParameters)] = OutputParameters()
 
 
 class InferRequest(Shape):
     """The JSON of a request."""
 
     id: str | None = None
-    parameters: Annotated[RequestParameters, Null] = RequestParameters()
+    parameters: Annotated[RequestParameters, _or_null(RequestParameters)] = RequestParameters()
     inputs: Annotated[list[InputTensor], Field(max_length=SOME)]
     outputs: Annotated[list[RequestedOutput] | None, Field(max_length=SOME, description="all of them if not given")] = (
         None

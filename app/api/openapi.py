@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.api import faces
-from app.api.schemas import ProblemDocument, properties
+from app.api.schemas import ProblemDocument, members, properties
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -23,6 +23,24 @@ MEANINGS = {
     503: "The model is not ready, or fails again and again, or this replica is shutting down.",
     504: "The model was given up: it took far longer than it ever does.",
 }
+
+TAGS = [
+    {"name": name, "description": description}
+    for name, description in {
+        "generate": "Pictures from seeds; and those drawn here, again from what they carry.",
+        "interpolate": "What lies between pictures.",
+        "codes": "Pictures to latents and back, of models with an encoder, and maps of latents.",
+        "score": "What a model's critic says of a picture.",
+        "translate": "Pictures of pictures: translated, or painted in a style.",
+        "enhance": "Recordings, without what does not belong there.",
+        "predict": "How clips go on.",
+        "models": "What is served, and what is known of it.",
+        "operation": "For whoever runs the service.",
+        "OpenAI": "The same pictures for OpenAI's clients, unchanged.",
+        "Open Inference Protocol": "The same models for clients that send tensors, such as Triton's, unchanged.",
+    }.items()
+]
+"""The groups of routes, in the order of the page."""
 
 
 def problems(*statuses: int) -> Responses:
@@ -86,7 +104,7 @@ def query(model: type[BaseModel]) -> dict[str, Any]:
 
 def body(model: type[BaseModel], example: Mapping[str, Any] | None = None, *, required: bool = False) -> dict[str, Any]:
     """The fields of `model` as a JSON body; unless it is required, a request may use the query instead, or too."""
-    fields = properties(model)
+    fields = members(model)
     if example is None:
         example = {name: schema["examples"][0] for name, schema in fields.items() if "examples" in schema}
     schema: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}

@@ -124,13 +124,30 @@ def limited(parameters: type[Asked], settings: Settings) -> type[Asked]:
 
 
 def properties(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
-    """The JSON schema of each field by its outward name; an optional field's is that of its value, without null."""
+    """The JSON schema of each field by its outward name; an optional field's is that of its value, without null.
+
+    A field that can only be null is none: a verb leaves a parameter of its base out by declaring it as None.
+    """
     schema = {}
     for name, entry in model.model_json_schema()["properties"].items():
+        if entry.get("type") == "null":
+            continue
         value, *_ = entry.get("anyOf", [{}])
         entry = {key: item for key, item in (entry | value).items() if key not in ("anyOf", "title")}
         schema[name] = {key: item for key, item in entry.items() if item is not None}
     return schema
+
+
+def members(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """The JSON schema of each field in a JSON object: as in `properties`, or null where that is as good as nothing."""
+    optional = {field.alias or name for name, field in model.model_fields.items() if field.default is None}
+    return {name: _or_null(schema) if name in optional else schema for name, schema in properties(model).items()}
+
+
+def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    said = {key: schema[key] for key in ("description", "examples") if key in schema}
+    value = {key: item for key, item in schema.items() if key not in said}
+    return {"anyOf": [value, {"type": "null"}], **said}
 
 
 def expectation(schema: Mapping[str, Any]) -> str:

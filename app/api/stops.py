@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from app.api.classes import class_of, name_of
 from app.api.codes import TYPES
 from app.api.deps import validated
-from app.api.schemas import properties
+from app.api.schemas import members
 from app.classes import Class, single
 from app.contract import Manifest
 from app.engine.job import Arrays
@@ -54,7 +54,7 @@ class StopParameters(BaseModel):
     ] = None
 
 
-OBJECT: dict[str, Any] = {"type": "object", "properties": properties(StopParameters), "additionalProperties": False}
+OBJECT: dict[str, Any] = {"type": "object", "properties": members(StopParameters), "additionalProperties": False}
 """The JSON schema of a stop that says more than a seed."""
 
 

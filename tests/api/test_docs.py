@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openapi_spec_validator
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
 from app import contract
@@ -104,6 +106,31 @@ def test_the_example_of_every_route_works(serve: Serve, tmp_path: Path, method: 
     if "requestBody" in operation and upload is None:
         example = operation["requestBody"]["content"]["application/json"]["example"]
         assert client.request(method, path, json=example).status_code == 200
+
+
+def test_the_document_is_valid(openapi: dict[str, Any]) -> None:
+    openapi_spec_validator.validate(openapi, cls=OpenAPIV31SpecValidator)
+    assert openapi["openapi"].startswith("3.1.")
+
+
+def test_everything_in_the_document_has_a_name_and_is_explained(openapi: dict[str, Any]) -> None:
+    operations = [operation for methods in openapi["paths"].values() for operation in methods.values()]
+    groups = {tag["name"] for tag in openapi["tags"] if tag["description"]}
+    assert groups == {tag for operation in operations for tag in operation["tags"]}
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    for operation in operations:
+        about = [operation["summary"], *(answer["description"] for answer in operation["responses"].values())]
+        fields = operation.get("parameters", [])
+        assert all([*about, *(field.get("description") or field["schema"]["description"] for field in fields)])
+
+
+def test_null_is_documented_in_a_body_just_where_it_is_taken(client: TestClient, openapi: dict[str, Any]) -> None:
+    schema = openapi["paths"]["/generate"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    documented = {name for name, field in schema["properties"].items() if {"type": "null"} in field.get("anyOf", [])}
+    answers = {name: client.post("/generate", json={name: None}).status_code for name in schema["properties"]}
+    assert documented == {name for name, status in answers.items() if status == 200}
+    assert set(answers.values()) == {200, 422}
 
 
 def test_generate_documents_its_formats_and_its_errors(openapi: dict[str, Any]) -> None:

@@ -51,6 +51,12 @@ def test_each_picture_of_an_album_comes_back(client: TestClient) -> None:
         assert client.post("/reproduce", content=drawn).content == drawn
 
 
+def test_the_picture_alone_says_of_which_model_it_is(client: TestClient) -> None:
+    answer = client.post("/reproduce?model=toy", content=client.post("/generate?model=toy").content)
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "model: there is no such parameter; known: timeout, priority"
+
+
 def test_altered_pixels_are_counted(client: TestClient) -> None:
     drawn = client.post("/generate?model=toy&seed=1").content
     with Image.open(BytesIO(drawn)) as picture:
