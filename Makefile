@@ -4,7 +4,7 @@ RUNTIME := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 ARGS ?=
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test lint bench lock clean
+.PHONY: serve test lint fuzz bench lock clean
 
 serve: .venv-serve/installed  ## start the service on the shipped models; ARGS='--port 9000' adds flags
 	.venv-serve/bin/ganymede serve $(ARGS)
@@ -17,6 +17,9 @@ lint: .venv/installed  ## format, lint, types and walls
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+fuzz: .venv/installed  ## send what the OpenAPI document allows, and what it doesn't, for long; ARGS='--minutes 20 --seed 2'
+	.venv/bin/python -m tests.fuzz $(ARGS)
 
 bench: .venv/installed  ## prove the speed: limit, plain FastAPI, overload, memory; ARGS='--quick' or '--peers'
 	.venv/bin/python -m bench $(ARGS)

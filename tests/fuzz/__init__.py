@@ -1,0 +1,1 @@
+"""Schemathesis on the real server: what it is served, what it sends, and how it is run."""
