@@ -98,7 +98,5 @@ def test_every_route_has_a_request() -> None:
 
 def _is_of(method: str, route: str, command: str) -> bool:
     sends = re.search(r" (-X POST|-d|-F|--data-binary) ", command) is not None
-    return (
-        sends == (method == "post")
-        and re.search(rf"localhost:8000{re.sub(r'{.+?}', '[^/]+', route)}[?' ]", f"{command} ") is not None
-    )
+    address = re.search(rf"localhost:8000{re.sub(r'{.+?}', '[^/]+', route)}[?' ]", f"{command} ")
+    return address is not None and sends == (method == "post")

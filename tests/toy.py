@@ -142,6 +142,15 @@ def rewrite(folder: Path, **update: object) -> None:
     contract.write(folder, manifest.model_copy(update={"files": hashes, **update}))
 
 
+def present(folder: Path) -> None:
+    """Adds to the folder what people see of a model: a sheet of samples and a card, both empty."""
+    for name in ("samples.png", "README.md"):
+        (folder / name).write_bytes(b"")
+    manifest = contract.Manifest.model_validate_json((folder / contract.MANIFEST).read_bytes())
+    files = dict.fromkeys((*manifest.files, "samples.png", "README.md"))
+    rewrite(folder, files={name: contract.digest((folder / name).read_bytes()) for name in files})
+
+
 def regild(folder: Path) -> None:
     """Draws the golden samples of a folder anew, from the graph that is there now."""
     manifest = contract.read(folder)

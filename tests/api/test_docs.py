@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,10 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
-from app import contract
 from app.media import bundles, png
+from app.settings import Settings
 from tests import toy, toy_parts, toy_sound
-from tests.api.conftest import Serve
+from tests.api.conftest import Serve, start
 from tests.media.sounds import file, noise
 
 OPERATIONS = [
@@ -80,19 +82,21 @@ def test_every_route_is_described(openapi: dict[str, Any]) -> None:
     assert all(openapi["paths"][path][method]["description"] for method, path in described)
 
 
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of an app with the models that the examples name, toys where they do."""
+    models = tmp_path_factory.mktemp("named")
+    toy.present(toy_parts.add(toy.build(models, "cifar10"), "critic"))
+    toy_sound.build(models, "speech")
+    for name in set(SHIPPED.values()):
+        (models / name).symlink_to(MODELS / name)
+    with ExitStack() as running:
+        yield start(running, Settings(models=models, device="cpu", threads=2, encode_threads=2, max_batch=4))
+
+
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_the_example_of_every_route_works(serve: Serve, tmp_path: Path, method: str, path: str) -> None:
-    folder = toy_parts.add(toy.build(tmp_path, "cifar10"), "critic")
-    for name in ("samples.png", "README.md"):
-        (folder / name).write_bytes(b"")
-    files = {each.name: contract.digest(each.read_bytes()) for each in folder.iterdir() if each.name != "model.json"}
-    toy.rewrite(folder, files=files)
-    toy_sound.build(tmp_path, "speech")
-    for route, name in SHIPPED.items():
-        if route == path:
-            (tmp_path / name).symlink_to(MODELS / name)
-    client = serve(models=tmp_path)
-    operation = client.get("/openapi.json").json()["paths"][path][method]
+def test_the_example_of_every_route_works(named: TestClient, method: str, path: str) -> None:
+    operation = named.get("/openapi.json").json()["paths"][path][method]
     query = {}
     for parameter in operation.get("parameters", []):
         example = parameter.get("example", parameter["schema"].get("examples", [None])[0])
@@ -100,12 +104,12 @@ def test_the_example_of_every_route_works(serve: Serve, tmp_path: Path, method: 
             path = path.replace(f"{{{parameter['name']}}}", example)
         elif example is not None:
             query[parameter["name"]] = example
-    upload = client.post("/generate?model=cifar10").content if path == "/reproduce" else FILES.get(path)
+    upload = named.post("/generate?model=cifar10").content if path == "/reproduce" else FILES.get(path)
     if upload is not None or not operation.get("requestBody", {}).get("required"):
-        assert client.request(method, path, params=query, content=upload).status_code == 200
+        assert named.request(method, path, params=query, content=upload).status_code == 200
     if "requestBody" in operation and upload is None:
         example = operation["requestBody"]["content"]["application/json"]["example"]
-        assert client.request(method, path, json=example).status_code == 200
+        assert named.request(method, path, json=example).status_code == 200
 
 
 def test_the_document_is_valid(openapi: dict[str, Any]) -> None:
