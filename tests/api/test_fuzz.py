@@ -7,7 +7,7 @@ import pytest
 from tests.fuzz.__main__ import counted
 from tests.fuzz.run import fuzz, serving
 
-BRIEF = ("--phases", "examples,fuzzing", "--max-examples", "20", "--seed", "1", "--no-shrink")
+BRIEF = ("--phases", "examples,fuzzing", "--max-examples", "12", "--seed", "1", "--no-shrink")
 
 
 def test_no_request_makes_a_route_fail_or_answer_what_is_not_documented(
