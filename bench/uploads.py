@@ -50,7 +50,9 @@ def main() -> None:
             [alone] = load.run(server.port, Window(0.5, given.seconds), 0, Group(ask, 1))
             before = _batches(server, manifest.reference)
             [crowd] = load.run(server.port, Window(0.5, given.seconds), 0, Group(ask, CONCURRENCY))
-            samples, count = (now - then for now, then in zip(_batches(server, manifest.reference), before, strict=True))
+            samples, count = (
+                now - then for now, then in zip(_batches(server, manifest.reference), before, strict=True)
+            )
             one.append(alone)
             many.append(crowd)
             batches.append(samples / count)
