@@ -31,7 +31,7 @@ SHIPPED = ("cifar10", "facades", "fashion", "fashion-ae", "fashion-vae", "monet"
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """The real server on the shipped models that the requests name, and on `animals`."""
     folder = tmp_path_factory.mktemp("service")
-    toy_parts.add(toy.build(folder / "models", "animals", weighs=True), "stage1")
+    toy_parts.add(toy.build(folder / "models", "animals"), "stage1")
     for name in SHIPPED:
         (folder / "models" / name).symlink_to(ROOT / "models" / name)
     process = Process(folder / "models", folder / "log", "--max-batch", "4")  # sizes that are made warm
