@@ -8,21 +8,13 @@ import json
 from base64 import b64encode
 from typing import Any, Protocol
 
+from app.api.media_types import offered
 from app.api.schemas import Format
 from app.engine.job import Arrays, Finish, Piecewise
 from app.media import bundles, images
 from app.media.provenance import Provenance
 
-MEDIA_TYPES: dict[Format, str] = {
-    "png": "image/png",
-    "jpeg": "image/jpeg",
-    "webp": "image/webp",
-    "json": "application/json",
-    "zip": "application/zip",
-    "npy": "application/x-npy",
-    "ndjson": "application/x-ndjson",
-    "multipart": "multipart/mixed",
-}
+MEDIA_TYPES: dict[Format, str] = offered("png", "jpeg", "webp", "json", "zip", "npy", "ndjson", "multipart")
 """In order of preference: the first is what a client gets that doesn't say."""
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from pydantic import Field
 
 from app import latents
-from app.api import answers, caching
+from app.api import caching
 from app.api.classes import GivenClass, name_of, required_class
 from app.api.derived import derivation
 from app.api.forms import Form, require_room
+from app.api.media_types import offered
 from app.api.schemas import Parameters
 from app.classes import Class
 from app.contract import Manifest
@@ -27,7 +28,7 @@ from app.media import bundles, images
 
 MapFormat = Literal["png", "jpeg", "webp", "npy"]
 
-MEDIA_TYPES: dict[MapFormat, str] = {kind: answers.MEDIA_TYPES[kind] for kind in get_args(MapFormat)}
+MEDIA_TYPES: dict[MapFormat, str] = offered(*get_args(MapFormat))
 
 SIDE = 8
 """Rows and columns, if they are not given and so many may be drawn."""

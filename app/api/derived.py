@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
-from app.api import answers, headers, openapi
+from app.api import headers, openapi
 from app.api.forms import Form
+from app.api.media_types import offered
 from app.api.schemas import Format
 from app.engine.model import LiveModel
 from app.media import images
@@ -17,7 +18,7 @@ from app.media.provenance import Derivation
 
 DerivedFormat = Literal["png", "jpeg", "webp", "json", "zip", "npy"]
 
-MEDIA_TYPES: dict[DerivedFormat, str] = {kind: answers.MEDIA_TYPES[kind] for kind in get_args(DerivedFormat)}
+MEDIA_TYPES: dict[DerivedFormat, str] = offered(*get_args(DerivedFormat))
 
 
 class DerivedSample(BaseModel):

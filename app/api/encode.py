@@ -11,6 +11,7 @@ from starlette.responses import Response
 from app.api import codes, headers, openapi
 from app.api.deps import DirectRoute, service
 from app.api.jobs import carried_out
+from app.api.media_types import offered
 from app.api.negotiation import negotiated
 from app.api.schemas import Parameters, limited
 from app.api.sight import seen
@@ -22,7 +23,7 @@ from app.settings import Settings
 
 EncodedFormat = Literal["json", "npy"]
 
-MEDIA_TYPES: dict[EncodedFormat, str] = {"json": "application/json", "npy": "application/x-npy"}
+MEDIA_TYPES: dict[EncodedFormat, str] = offered("json", "npy")
 
 
 class EncodeParameters(Parameters):

@@ -23,6 +23,7 @@ from app.api import caching, headers, openapi
 from app.api.arrivals import Arrivals, Stream, begun
 from app.api.deps import DirectRoute, service
 from app.api.jobs import carried_out, require_time, submitted
+from app.api.media_types import offered
 from app.api.negotiation import negotiated
 from app.api.schemas import Parameters, limited
 from app.api.uploads import body, uploaded
@@ -36,7 +37,7 @@ from app.media.provenance import Derivation
 from app.media.restoration import Restoration, restored
 from app.settings import Settings
 
-OFFERED: Mapping[Format, str] = {"wav": "audio/wav", "flac": "audio/flac"}
+OFFERED: Mapping[Format, str] = offered("wav", "flac")
 
 MEANINGS = {name: headers.MEANINGS[name] for name in ("X-Model", "Server-Timing")}
 
@@ -163,8 +164,7 @@ def _chosen(request: Request, asked: Format | None, usual: Format) -> Format:
     """The format that is asked for, that the client prefers, or else the `usual` one."""
     if asked is not None:
         return asked
-    order: tuple[Format, ...] = (usual, *(name for name in OFFERED if name != usual))
-    return negotiated(request, {name: OFFERED[name] for name in order})
+    return negotiated(request, offered(usual, *(name for name in OFFERED if name != usual)))
 
 
 def _read(data: bytes, live: LiveModel, settings: Settings, chosen: Callable[[Format], Format]) -> Recording:

@@ -4,23 +4,14 @@ from typing import Literal
 
 from starlette.requests import Request
 
+from app.api.media_types import offered
 from app.api.negotiation import negotiated
 from app.errors import InvalidParameter
 
 Layout = Literal["strip", "grid", "animation"]
 Format = Literal["png", "jpeg", "webp", "gif", "apng", "mp4", "zip", "json", "npy"]
 
-MEDIA_TYPES: dict[Format, str] = {
-    "png": "image/png",
-    "jpeg": "image/jpeg",
-    "webp": "image/webp",
-    "gif": "image/gif",
-    "apng": "image/apng",
-    "mp4": "video/mp4",
-    "json": "application/json",
-    "zip": "application/zip",
-    "npy": "application/x-npy",
-}
+MEDIA_TYPES: dict[Format, str] = offered("png", "jpeg", "webp", "gif", "apng", "mp4", "json", "zip", "npy")
 """In order of preference: the first is what a client gets that says neither format nor layout."""
 
 APART: tuple[Format, ...] = ("json", "zip", "npy")
@@ -41,8 +32,7 @@ def chosen(request: Request, layout: Layout | None, file_format: Format | None) 
     for two that don't go together, and `NotAcceptable`.
     """
     if file_format is None:
-        offered = MEDIA_TYPES if layout is None else {name: MEDIA_TYPES[name] for name in FORMATS[layout]}
-        file_format = negotiated(request, offered)
+        file_format = negotiated(request, MEDIA_TYPES if layout is None else offered(*FORMATS[layout]))
     if layout is None:
         layout = "strip" if file_format in FORMATS["strip"] else "animation"
     if file_format not in FORMATS[layout]:

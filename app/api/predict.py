@@ -13,6 +13,7 @@ from starlette.responses import Response
 from app import contract
 from app.api import caching, headers, openapi
 from app.api.deps import DirectRoute, service
+from app.api.media_types import offered
 from app.api.negotiation import negotiated
 from app.api.predicted import FILMS, MEDIA_TYPES, Format, Prediction
 from app.api.rollout import rolled_out
@@ -145,8 +146,7 @@ async def _predict(request: Request, limits: type[PredictParameters]) -> Respons
 
 def _preferred(request: Request, own: Format) -> Format:
     """What the client likes best, and of equals the clip's `own` format."""
-    order: tuple[Format, ...] = (own, *(name for name in MEDIA_TYPES if name != own))
-    return negotiated(request, {name: MEDIA_TYPES[name] for name in order})
+    return negotiated(request, offered(own, *(name for name in MEDIA_TYPES if name != own)))
 
 
 def _settled(

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from app.api.answers import MEDIA_TYPES as PICTURES
+from app.api.media_types import offered
 from app.contract import Manifest
 from app.engine.model import LiveModel
 from app.media import animation, bundles, images, png
@@ -17,15 +17,7 @@ from app.media.provenance import Derivation
 
 Format = Literal["gif", "webp", "apng", "mp4", "zip", "npy", "png"]
 
-MEDIA_TYPES: Mapping[Format, str] = {
-    "gif": "image/gif",
-    "webp": PICTURES["webp"],
-    "apng": "image/apng",
-    "mp4": "video/mp4",
-    "zip": PICTURES["zip"],
-    "npy": PICTURES["npy"],
-    "png": PICTURES["png"],
-}
+MEDIA_TYPES: Mapping[Format, str] = offered("gif", "webp", "apng", "mp4", "zip", "npy", "png")
 """In order of preference, after the clip's own."""
 
 FILMS: tuple[animation.Format, ...] = get_args(animation.Format)

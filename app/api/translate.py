@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import contract
-from app.api import answers, caching, headers, openapi
+from app.api import caching, headers, openapi
 from app.api.deps import DirectRoute, Service, service
 from app.api.jobs import carried_out, require_time
+from app.api.media_types import offered
 from app.api.negotiation import negotiated
 from app.api.schemas import Parameters, limited
 from app.api.uploads import body, uploaded
@@ -34,7 +35,7 @@ from app.settings import Settings
 
 Scale = Literal["model", "original"]
 
-OFFERED: Mapping[images.Format, str] = {name: answers.MEDIA_TYPES[name] for name in ("png", "jpeg", "webp")}
+OFFERED: Mapping[images.Format, str] = offered("png", "jpeg", "webp")
 
 MEANINGS = {name: headers.MEANINGS[name] for name in ("X-Model", "Server-Timing")}
 

@@ -8,8 +8,20 @@ Stands alone: it knows nothing else of `app`, and nothing of `app` knows it. Cop
 this folder works there; it needs httpx, numpy and Pillow.
 """
 
-from .answers import Model, Sample
+from .answers import Code, Frame, Model, Sample, Score
 from .clients import AsyncClient, Client
 from .errors import NoAnswerError, ServiceError
+from .stops import Stop
 
-__all__ = ["AsyncClient", "Client", "Model", "NoAnswerError", "Sample", "ServiceError"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Code",
+    "Frame",
+    "Model",
+    "NoAnswerError",
+    "Sample",
+    "Score",
+    "ServiceError",
+    "Stop",
+]

@@ -2,27 +2,34 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
 
 import httpx
 
 T = TypeVar("T")
 
-Value = str | int | float
+Priority = Literal["interactive", "bulk"]
+
+JSON, LINES, ZIP = ("application/json",), ("application/x-ndjson",), ("application/zip",)
+PNG, PICTURES = ("image/png",), ("image/png", "image/jpeg", "image/webp")
+FILMS = ("image/gif", "image/webp", "image/apng", "video/mp4")
+SOUNDS = ("audio/wav", "audio/flac")
 
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
     """One request; its answer is of one of the media types `kinds`, and `read` makes a `T` of content and address.
 
-    `parameters` travel in the query of a GET, and beside a `file`, which is the whole body; else as a JSON body.
+    `parameters` travel in the query of a GET, and beside a `file`, which is the whole body: they are texts and numbers
+    there. Else they are a JSON body.
     """
 
     method: str
     path: str
     kinds: tuple[str, ...]
     read: Callable[[bytes, httpx.URL], T]
-    parameters: Mapping[str, Value]
+    parameters: Mapping[str, Any]
     file: bytes | None = None
 
 
@@ -30,9 +37,14 @@ class Stream(Call[T]):
     """A call whose answer is lines, each of which `read` makes a `T` of."""
 
 
-def given(**parameters: Value | None) -> dict[str, Value]:
+def given(**parameters: Any) -> dict[str, Any]:
     """The parameters that have a value: the service knows best what the others are. `class_` is called `class`."""
     return {name.rstrip("_"): value for name, value in parameters.items() if value is not None}
+
+
+def model_path(reference: str) -> str:
+    """Where a model lies on the service, whatever characters its name has."""
+    return f"/models/{quote(reference, safe='@')}"
 
 
 class Lines:

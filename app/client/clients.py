@@ -11,10 +11,10 @@ import anyio
 import httpx
 from anyio import to_thread
 
-from . import verbs
 from .calls import Call, Lines, Stream
 from .errors import problem, require_kind, told
 from .tries import Tries
+from .verbs import codes, samples, service, uploads, walks
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,15 +60,24 @@ class StreamVerb(Generic[P, T]):
 class Verbs:
     """What both clients can do."""
 
-    generate = Verb(verbs.generate)
-    stream = StreamVerb(verbs.stream)
-    translate = Verb(verbs.translate)
-    style = Verb(verbs.style)
-    enhance = Verb(verbs.enhance)
-    models = Verb(verbs.models)
-    model = Verb(verbs.model)
-    health = Verb(verbs.health)
-    ready = Verb(verbs.ready)
+    generate = Verb(samples.generate)
+    stream = StreamVerb(samples.stream)
+    reproduce = Verb(samples.reproduce)
+    interpolate = Verb(walks.interpolate)
+    animate = Verb(walks.animate)
+    encode = Verb(codes.encode)
+    decode = Verb(codes.decode)
+    reconstruct = Verb(codes.reconstruct)
+    map = Verb(codes.code_map)
+    translate = Verb(uploads.translate)
+    style = Verb(uploads.style)
+    enhance = Verb(uploads.enhance)
+    predict = Verb(uploads.predict)
+    score = Verb(uploads.score)
+    models = Verb(service.models)
+    model = Verb(service.model)
+    health = Verb(service.health)
+    ready = Verb(service.ready)
 
 
 class Client(Verbs):

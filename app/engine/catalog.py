@@ -127,10 +127,11 @@ class Catalog:
             return f"still loading: {', '.join(loading)}"
         if not any(entry.model for entry in self.entries()):
             return "no model could be loaded: " + "; ".join(f"{e.reference}: {e.reason}" for e in self.entries())
-        try:
-            self.get()
-        except Problem as problem:
-            return f"default model: {problem.detail}"
+        if (default := self._settings.default_model) is not None:
+            try:
+                self.named(default)
+            except Problem as problem:
+                return f"default model: {problem.detail}"
         return None
 
     def get(

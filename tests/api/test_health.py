@@ -65,6 +65,15 @@ def test_a_request_that_can_t_wait_for_its_model_is_told_so(serve: Serve, monkey
     assert client.get("/generate?model=toy@1").status_code == 200
 
 
+def test_ready_though_no_model_draws_from_seeds(serve: Serve, tmp_path: Path) -> None:
+    toy.translator(tmp_path)
+    client = serve(models=tmp_path)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    assert answer.json()["models"] == [{"model": "negative@1", "state": "ready", "reason": None}]
+    assert client.get("/generate").json()["detail"] == "No model that can generate is ready."
+
+
 def test_not_ready_without_any_model(serve: Serve, tmp_path: Path) -> None:
     answer = serve(models=tmp_path).get("/readyz")
     assert answer.status_code == 503

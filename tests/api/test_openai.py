@@ -105,6 +105,21 @@ def test_everything_that_the_client_can_send_is_heeded_or_passed_over(client_of_
     assert client_of_openai.images.generate(prompt="a dog", size=None, n=None, model=None, stream=None).data
 
 
+@pytest.mark.parametrize(
+    ("prompt", "name"), [("a 1", "a:1"), ("a:1,b:2", "a:1"), ("carp, goldfish", "carp"), ("b", "b")]
+)
+def test_a_class_whose_name_looks_like_a_mixture_is_that_class(
+    serve: Serve, tmp_path: Path, prompt: str, name: str
+) -> None:
+    toy.build(tmp_path, "odd", classes=("a", "b", "a:1", "carp", "goldfish, carp"), weighs=True)
+    client = serve(models=tmp_path)
+    [picture] = client.post(GENERATIONS, json={"prompt": prompt, "seed": 1}).json()["data"]
+    assert picture["revised_prompt"] == name
+    fetched = client.get(picture["url"])
+    assert fetched.headers["x-class"] == name
+    assert fetched.content == base64.b64decode(picture["b64_json"])
+
+
 def test_the_models_are_those_that_draw(client_of_openai: openai.OpenAI) -> None:
     models = client_of_openai.models.list().data
     assert [(model.id, model.owned_by) for model in models] == [("shapes@1", "ganymede"), ("toy@1", "ganymede")]
