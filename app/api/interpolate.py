@@ -1,38 +1,33 @@
 """`/interpolate`: the pictures from one point of the latent space to the next, as a strip, a grid, or an animation."""
 
-import math
 import secrets
 import time
-from typing import cast
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api import caching, headers, interpolated, layouts, openapi, stops
+from app.api import caching, headers, layouts, openapi, sequences, stops
 from app.api.classes import class_of, model_for
 from app.api.codes import JSON_LIMIT
 from app.api.deps import DirectRoute, checked, json_object, service
 from app.api.forms import PICTURES
 from app.api.interpolation import Interpolation
-from app.api.interpolation_schemas import FPS, InterpolatedSamples, InterpolateParameters
+from app.api.interpolation_schemas import InterpolatedSamples, InterpolateParameters
 from app.api.jobs import carried_out
-from app.api.layouts import APART, Format, Layout
+from app.api.layouts import APART, FPS, STEPS, Format, Layout
 from app.api.schemas import limited
 from app.api.stops import NamedStop
 from app.classes import Class
 from app.contract import Manifest
 from app.engine.model import LiveModel
 from app.errors import InvalidParameter
-from app.media import animation, images
+from app.media import images
 from app.settings import Settings
 from app.walks import CORNERS, Walk, most_steps
 
 ADVICE = "as npy in base64, a latent takes a third of what it takes as a list of numbers"
-
-STEPS: dict[Layout, int] = {"strip": 8, "grid": 8, "animation": 24}
-"""Pictures from stop to stop where the request doesn't say."""
 
 SHOWN = 64
 """Stops whose seeds an answer's header lists: it must stay short."""
@@ -103,7 +98,8 @@ async def _interpolate(request: Request, limits: type[InterpolateParameters]) ->
     live = model_for(here, asked.model, next(filter(None, [first, *(stop.text for stop in named)]), None))
     request.state.model = live.manifest.reference
     walked = _settled(asked, live, named, walk, layout, file_format)
-    _check_size(walked, here.settings.max_pixels)
+    _require_short(walked)
+    sequences.require_room(walked, here.settings.max_pixels)
 
     fields = {
         "X-Model": live.manifest.reference,
@@ -116,7 +112,7 @@ async def _interpolate(request: Request, limits: type[InterpolateParameters]) ->
         fields["Vary"] = "Accept"
     inputs = await run_in_threadpool(walked.inputs)
     deadline = started + (asked.timeout or here.settings.request_timeout)
-    finish = interpolated.body(walked.of(inputs), live.manifest.graphs["generator"].output("image").name)
+    finish = sequences.body(walked.of(inputs), live.manifest.graphs["generator"].output("image").name)
     done = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority)
     fields["Server-Timing"] = headers.server_timing(done.timing, time.monotonic() - started)
     return Response(done.result(), headers=fields, media_type=layouts.MEDIA_TYPES[file_format])
@@ -201,30 +197,15 @@ def _classes(given: object, count: int, manifest: Manifest) -> list[Class | None
     return [class_of(manifest, piece) if piece else None for piece in texts]
 
 
-def _check_size(walked: Interpolation, pixels: int) -> None:
-    """Refuses what its format can't hold, before it is drawn in vain; what is drawn larger has `pixels` at most."""
+def _require_short(walked: Interpolation) -> None:
+    """Refuses stops that take more metadata than the format of the pictures holds."""
     longest = images.LONGEST_RECIPE.get(walked.picture)
-    if longest is not None:
-        said = max(len(one.derivation().xmp) for one in (walked, walked.single(len(walked.numbers) - 1)))
-        if said > longest:
-            message = f"take {said} bytes of metadata, {walked.picture} holds {longest}; use png, or fewer latents"
-            raise _flaw("stops", message)
-    _, height, width, _ = walked.manifest.graphs["generator"].output("image").shape
-    if not isinstance(height, int) or not isinstance(width, int) or walked.format in APART:
+    if longest is None:
         return
-    count, columns, scale = len(walked.numbers), walked.columns or 1, walked.upscale
-    if scale > 1 and count * height * width * scale**2 > pixels:
-        fitting = math.isqrt(pixels // (count * height * width))
-        raise _flaw("upscale", f"makes more than {pixels} pixels of {count} pictures; at most {max(1, fitting)} fits")
-    if walked.moves:
-        side = scale * max(height, width)
-        limit = animation.LONGEST_SIDE.get(cast(animation.Format, walked.format))
-    else:
-        side = scale * max(columns * width, count // columns * height)
-        limit = images.LONGEST_SIDE.get(walked.picture)
-    if limit is not None and side > limit:
-        message = f"can't be {walked.format}: a side would have {side} pixels, it holds {limit}"
-        raise _flaw("format", f"{message}; use another, or draw fewer or smaller pictures")
+    said = max(len(one.derivation().xmp) for one in (walked, walked.single(len(walked.numbers) - 1)))
+    if said > longest:
+        message = f"take {said} bytes of metadata, {walked.picture} holds {longest}; use png, or fewer latents"
+        raise _flaw("stops", message)
 
 
 def _flaw(field: str, message: str) -> InvalidParameter:

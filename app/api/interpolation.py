@@ -63,6 +63,11 @@ class Interpolation:
         return self.layout == "animation" and self.format not in APART
 
     @property
+    def loop(self) -> bool:
+        """Whether a film is shown again and again."""
+        return self.walk.loop
+
+    @property
     def numbers(self) -> range:
         """Which pictures of the walk are drawn."""
         return range(len(self.walk)) if self.frame is None else range(self.frame, self.frame + 1)

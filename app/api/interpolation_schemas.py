@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.api.layouts import Format, Layout
+from app.api.layouts import FPS, Format, Layout
 from app.api.schemas import Parameters
 from app.api.stops import CLASS, OBJECT, SEED
 from app.media import animation, images
@@ -12,9 +12,6 @@ from app.media.provenance import Derivation, Recipe
 from app.walks import Easing
 
 Mode = Literal["slerp", "lerp"]
-
-FPS = 12.0
-"""Frames a second of an animation where the request doesn't say."""
 
 STOP: dict[str, Any] = {"oneOf": [SEED, OBJECT]}
 STOPS: dict[str, Any] = {"oneOf": [{"type": "string"}, {"type": "array", "minItems": 2, "items": STOP}]}

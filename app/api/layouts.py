@@ -23,6 +23,11 @@ FORMATS: dict[Layout, tuple[Format, ...]] = {
 }
 """What each layout can be sent as, in order of preference."""
 
+STEPS: dict[Layout, int] = {"strip": 8, "grid": 8, "animation": 24}
+"""Pictures from one end to the other where the request doesn't say."""
+FPS = 12.0
+"""Frames a second of an animation where the request doesn't say."""
+
 
 def chosen(request: Request, layout: Layout | None, file_format: Format | None) -> tuple[Layout, Format]:
     """The layout and the format of an answer, where a request names one of them, both or neither.

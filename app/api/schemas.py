@@ -60,8 +60,8 @@ class Parameters(BaseModel):
         return value
 
 
-class GenerateParameters(Parameters):
-    """What may be asked of `/generate`."""
+class SampleParameters(Parameters):
+    """Which samples of which seed are meant."""
 
     class_: Annotated[
         str | None,
@@ -80,6 +80,11 @@ class GenerateParameters(Parameters):
     truncation: Annotated[
         float, Field(ge=0, le=1, description="1 draws from all of the prior; less is more typical and less varied")
     ] = 1.0
+
+
+class GenerateParameters(SampleParameters):
+    """What may be asked of `/generate`."""
+
     best_of: Annotated[
         int | None,
         Field(
