@@ -77,6 +77,17 @@ class UnknownStyle(Problem):
         super().__init__(detail, extensions={"styles": list(styles)})
 
 
+class UnknownDirection(Problem):
+    """The model, or every model when none was named, lacks that direction; `directions` are those that exist."""
+
+    status, type, title = 404, "unknown-direction", "Unknown direction"
+
+    def __init__(self, name: str, directions: Sequence[str], model: str | None = None) -> None:
+        owner = f"{model} has" if model else "No model has"
+        detail = f"{owner} {'no' if model else 'a'} direction {name!r}; known: {_listed(directions)}."
+        super().__init__(detail, extensions={"directions": list(directions)})
+
+
 class InvalidParameter(Problem):
     """Parameters that can't be used; `errors` is one {"field", "message"} for each."""
 

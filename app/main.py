@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from app.api import (
     decode,
     docs,
+    edit,
     encode,
     enhance,
     generate,
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(maps.router(settings))
     app.include_router(reproduce.router(settings))
     app.include_router(interpolate.router(settings))
+    app.include_router(edit.router(settings))
     app.include_router(translate.router(settings))
     app.include_router(enhance.router(settings))
     app.include_router(predict.router(settings))

@@ -12,6 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from app import contract
+from app.directions import Direction
 from app.engine import providers
 
 LATENT = 8
@@ -135,6 +136,14 @@ def translator(models: Path, name: str = "negative") -> Path:
     return folder
 
 
+def direct(folder: Path, first: str = "hue") -> Path:
+    """Gives a model two directions: `hue` along the latent's axis 2, from -3 to 3, and `size` along 5, from 0 to 2."""
+    axes = np.eye(LATENT, dtype=np.float32)
+    hue = Direction.of(first, "sefa", axes[2], (-3, 3))
+    rewrite(folder, directions=(hue, Direction.of("size", "pca", axes[5], (0, 2))))
+    return folder
+
+
 def rewrite(folder: Path, **update: object) -> None:
     """Writes the folder's manifest anew with some fields replaced, unchecked, and with the graph's hash of now."""
     manifest = contract.Manifest.model_validate_json((folder / contract.MANIFEST).read_bytes())
@@ -143,11 +152,12 @@ def rewrite(folder: Path, **update: object) -> None:
 
 
 def present(folder: Path) -> None:
-    """Adds to the folder what people see of a model: a sheet of samples and a card, both empty."""
-    for name in ("samples.png", "README.md"):
+    """Adds to the folder what people see of a model: sheets of samples and directions and a card, all empty."""
+    seen = ("samples.png", "directions.png", "README.md")
+    for name in seen:
         (folder / name).write_bytes(b"")
     manifest = contract.Manifest.model_validate_json((folder / contract.MANIFEST).read_bytes())
-    files = dict.fromkeys((*manifest.files, "samples.png", "README.md"))
+    files = dict.fromkeys((*manifest.files, *seen))
     rewrite(folder, files={name: contract.digest((folder / name).read_bytes()) for name in files})
 
 

@@ -1,6 +1,6 @@
 """Codes as they travel: the latents that a request brings, in JSON or in numpy's file format, and those in a recipe."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +27,13 @@ TYPES = ("float32", "float64", "float16", "int64", "int32")
 JSON_LIMIT = 2**20
 """Bytes of latents in JSON: some 50,000 numbers, which are parsed on the event loop, in a few milliseconds."""
 
+LIST: dict[str, Any] = {
+    "type": "array",
+    "description": "the latents, each a list of numbers",
+    "items": {"type": "array", "items": {"type": "number"}},
+}
+"""The JSON schema of latents in JSON."""
+
 CARRIED = 4096
 """Numbers that a recipe carries: one of more would not fit into a JPEG, whose metadata ends at 64 KB."""
 
@@ -48,13 +55,18 @@ async def brought(request: Request, model: type[Asked], settings: Settings) -> t
     asked = checked(request, body.items(), model)
     if latents is None:
         raise _invalid("is missing: a list of latents, each of which is a list of numbers")
+    return asked, listed(latents)
+
+
+def listed(latents: object) -> NDArray[Any]:
+    """The numbers of the JSON list that is `latents`, in whatever shape; raises `InvalidParameter` for any other."""
     try:
         values = np.asarray(latents)
     except ValueError:
         values = np.empty(0, object)  # lists of different lengths
     if values.dtype.kind not in "iuf":
         raise _invalid("must be a list of latents, each a list of numbers, all of the same length")
-    return asked, values
+    return values
 
 
 def settled(manifest: Manifest, values: NDArray[Any], most: int) -> Floats:
@@ -103,17 +115,17 @@ def carried(latents: Floats) -> dict[str, str]:
     return {"latents": b64encode(data).decode()} if latents.size <= CARRIED else {"latents_sha256": digest(data)}
 
 
+def unpacked(carried: str, size: int) -> NDArray[np.float32]:
+    """The latents, float32 [n, size], that a recipe carries; ValueError if it is none of such latents."""
+    return np.frombuffer(b64decode(carried, validate=True), "<f4").reshape(-1, size).astype(np.float32)
+
+
 def body(model: type[Asked], example: Mapping[str, Any]) -> dict[str, Any]:
     """How OpenAPI describes a request with latents."""
-    latents = {
-        "type": "array",
-        "description": "the latents, each a list of numbers",
-        "items": {"type": "array", "items": {"type": "number"}},
-    }
     schema = {
         "type": "object",
         "required": ["latents"],
-        "properties": {"latents": latents, **members(model)},
+        "properties": {"latents": LIST, **members(model)},
         "additionalProperties": False,
     }
     described = uploads.body(model, "latents", NPY)

@@ -12,6 +12,8 @@ from starlette.responses import JSONResponse, Response
 from app import contract
 from app.api import caching, openapi
 from app.api.deps import service
+from app.card import DIRECTIONS
+from app.directions import Direction
 from app.engine.catalog import Entry
 from app.engine.model import LiveModel
 from app.errors import NotReady, UnknownModel
@@ -45,6 +47,18 @@ async def show_model(request: Request, reference: Reference) -> Response:
 async def model_samples(request: Request, reference: Reference) -> Response:
     """The sheet that was drawn from the exported graph at fixed seeds."""
     return await _file(request, reference, SAMPLES, "image/png")
+
+
+@router.get(
+    "/models/{reference}/directions.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}, **openapi.problems(404, 422, 503)},
+)
+async def model_directions(request: Request, reference: Reference) -> Response:
+    """What each direction of the model changes, from one end of its range to the other: a row for each of a few samples
+    and each direction.
+    """
+    return await _file(request, reference, DIRECTIONS, "image/png")
 
 
 @router.get(
@@ -83,20 +97,36 @@ def _summary(request: Request, entry: Entry) -> dict[str, Any]:
         summary |= {"title": manifest.title, "tasks": manifest.tasks, "classes": manifest.classes}
         if manifest.styles:
             summary["styles"] = list(manifest.styles)
+        summary["directions"] = [_direction(direction) for direction in manifest.directions]
+        if manifest.directions:
+            first = manifest.directions[0]
+            along = f"&direction={first.name}&amount={first.range[1] or first.range[0]:g}"
+            classed = "".join(f"&class={quote_plus(name)}" for name in manifest.classes[:1])
+            links["edit"] = f"{root}/edit?model={entry.reference}{classed}{along}"
         if "generate" in manifest.tasks:
             links["generate"] = f"{root}/generate?model={entry.reference}"
         if manifest.latent is not None:
             # A map of several classes would be none: it is that of the first.
             links["map"] = f"{here}/map" + "".join(f"?class={quote_plus(name)}" for name in manifest.classes[:1])
-        files = {SAMPLES: {"samples": f"{here}/samples.png"}, CARD: {"card": f"{here}/card"}}
+        files = {
+            SAMPLES: {"samples": f"{here}/samples.png"},
+            DIRECTIONS: {"directions": f"{here}/directions.png"},
+            CARD: {"card": f"{here}/card"},
+        }
         for file, link in files.items():
             links |= link if file in manifest.files else {}
     return summary | {"links": links}
 
 
+def _direction(direction: Direction) -> dict[str, Any]:
+    """What can be asked of a direction, and how it was found; its vector is in the manifest, for programs that edit."""
+    return direction.model_dump(mode="json", exclude={"vector"})
+
+
 def _details(live: LiveModel) -> dict[str, Any]:
     """The manifest, less the golden pixels and what the summary says, and what the model is and costs here."""
-    details = live.manifest.model_dump(mode="json", exclude={"golden", "name", "version", "title", "tasks", "classes"})
+    said = {"golden", "name", "version", "title", "tasks", "classes", "directions"}
+    details = live.manifest.model_dump(mode="json", exclude=said)
     seconds = {role: {str(size): round(one, 6) for size, one in cost.items()} for role, cost in live.costs.items()}
     return details | {"digest": live.digest, "runtime": live.identity, "seconds_by_batch_size": seconds}
 

@@ -12,7 +12,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 MEANINGS = {
     400: "The request is broken, or can't be used; the answer says what must be otherwise.",
-    404: "No such model, version, class or style; the answer lists those that exist.",
+    404: "No such model, version, class, style or direction; the answer lists those that exist.",
     406: "Nothing that the Accept header allows can be made.",
     413: "The body, or what is in it, is too large, or is more work than can be done in time.",
     409: "The picture can't be drawn again as it is; the answer says what differs.",
@@ -29,6 +29,7 @@ TAGS = [
     for name, description in {
         "generate": "Pictures from seeds; and those drawn here, again from what they carry.",
         "interpolate": "What lies between pictures.",
+        "edit": "Pictures, changed along directions of the latent space.",
         "codes": "Pictures to latents and back, of models with an encoder, and maps of latents.",
         "score": "What a model's critic says of a picture.",
         "translate": "Pictures of pictures: translated, or painted in a style.",

@@ -10,9 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api import answers, caching, headers, openapi
+from app.api import answers, caching, headers, layouts, openapi, sequences
 from app.api.deps import DirectRoute, Service, service
 from app.api.drawing import Drawing, settle
+from app.api.edit_schemas import EditParameters
+from app.api.edited import edited
+from app.api.editing import Editing
 from app.api.jobs import carried_out
 from app.api.schemas import GenerateParameters, Parameters, limited
 from app.api.uploads import body, uploaded
@@ -34,6 +37,7 @@ def router(settings: Settings) -> APIRouter:
     """The route of `/reproduce`, with the limits of these settings."""
     asked = limited(ReproduceParameters, settings)
     drawable = limited(GenerateParameters, settings)
+    editable = limited(EditParameters, settings)
     routes = APIRouter(tags=["generate"], route_class=DirectRoute)
 
     @routes.post(
@@ -42,7 +46,8 @@ def router(settings: Settings) -> APIRouter:
         responses={
             200: {
                 "description": "The very same bytes, drawn again.",
-                "content": {answers.MEDIA_TYPES[name]: {} for name in ("png", "jpeg", "webp")},
+                "content": {answers.MEDIA_TYPES[name]: {} for name in ("png", "jpeg", "webp")}
+                | {layouts.MEDIA_TYPES["apng"]: {}},
             },
             **openapi.problems(400, 409, 413, 415, 422, 429, 500, 503, 504),
         },
@@ -54,13 +59,16 @@ def router(settings: Settings) -> APIRouter:
         Answers the same bytes, or 409 and what differs: the model is gone, its weights are others, the file was written
         anew, or its pixels were altered, and how many.
         """
-        return await _reproduce(request, asked, drawable)
+        return await _reproduce(request, asked, drawable, editable)
 
     return routes
 
 
 async def _reproduce(
-    request: Request, model: type[ReproduceParameters], drawable: type[GenerateParameters]
+    request: Request,
+    model: type[ReproduceParameters],
+    drawable: type[GenerateParameters],
+    editable: type[EditParameters],
 ) -> Response:
     started = time.monotonic()
     here = service(request)
@@ -68,41 +76,52 @@ async def _reproduce(
     recipe = _recipe(upload.data)
     live = _model(here, recipe)
     request.state.model = live.manifest.reference
-    drawing = _drawing(recipe, live, drawable, cast(images.Format, kind_of(upload.data).lower()))
-    if drawing.best_of is not None:
-        raise NotReproduced("It is a sheet that a critic chose; its address draws it again.", url=drawing.address())
+    kind = cast(images.Format, kind_of(upload.data).lower())
+    drawing: Drawing | Editing
+    if isinstance(recipe, Recipe):
+        drawing = _drawing(recipe, live, drawable, kind)
+    else:
+        drawing = edited(recipe, live, editable, kind, here.settings)
     inputs = await drawing.inputs()
     drawing = drawing.known(inputs)
     job = await carried_out(
         request,
         live,
         inputs,
-        answers.body(drawing, drawing.image),
+        sequences.body(drawing, drawing.image)
+        if isinstance(drawing, Editing)
+        else answers.body(drawing, drawing.image),
         deadline=started + (asked.timeout or here.settings.request_timeout),
         lane=asked.priority,
         graph=drawing.role,
     )
     drawn = job.result()
     if drawn != upload.data:
+        if isinstance(drawing, Editing) and drawing.moves:
+            raise NotReproduced("The animation and the one drawn again differ: it was altered, or written anew.")
         detail, figures = await run_in_threadpool(_difference, upload.data, drawn, here.settings)
-        raise NotReproduced(detail, recipe=recipe.model_dump(exclude_none=True), url=drawing.address(), **figures)
+        where = {"url": drawing.address()} if drawing.lasting else {}
+        raise NotReproduced(detail, recipe=recipe.model_dump(exclude_none=True), **where, **figures)
     fields = {
         "X-Model": live.manifest.reference,
-        "X-Seed": str(recipe.seed),
         "Cache-Control": caching.NEVER,
-        "Content-Location": request.scope.get("root_path", "") + drawing.address(),
         "Server-Timing": headers.server_timing(job.timing, time.monotonic() - started),
     }
-    return Response(drawn, headers=fields, media_type=answers.MEDIA_TYPES[drawing.format])
+    if drawing.lasting:
+        fields |= {
+            "X-Seed": str(drawing.seed),
+            "Content-Location": request.scope.get("root_path", "") + drawing.address(),
+        }
+    return Response(drawn, headers=fields, media_type=layouts.MEDIA_TYPES[cast(layouts.Format, drawing.format)])
 
 
-def _recipe(data: bytes) -> Recipe:
+def _recipe(data: bytes) -> Recipe | Derivation:
     """The recipe of a drawn picture; raises `NotReproduced` for a file without one, or one that takes more."""
     try:
         recipe = recipe_of(data)
     except RecipeError as error:
         raise NotReproduced(f"No recipe: {error}.") from error
-    if isinstance(recipe, Recipe):
+    if isinstance(recipe, Recipe) or recipe.verb == "edit":
         return recipe
     raise NotReproduced(_again(recipe), recipe=recipe.model_dump(exclude_none=True))
 
@@ -116,7 +135,7 @@ def _again(recipe: Derivation) -> str:
     return f"It was made of another file: send the one whose SHA-256 is {recipe.source} to POST {request} again."
 
 
-def _model(here: Service, recipe: Recipe) -> LiveModel:
+def _model(here: Service, recipe: Recipe | Derivation) -> LiveModel:
     reference = f"{recipe.model}@{recipe.version}"
     try:
         live = here.catalog.get(reference)
@@ -141,7 +160,10 @@ def _drawing(
     except ValidationError as error:
         flaws = "; ".join(f"{flaw['loc'][0]}: {flaw['msg']}" for flaw in error.errors())
         raise NotReproduced(f"Its recipe is none that this service follows: {flaws}.") from error
-    return settle(asked, live, recipe.seed, file_format)
+    drawing = settle(asked, live, recipe.seed, file_format)
+    if drawing.best_of is not None:
+        raise NotReproduced("It is a sheet that a critic chose; its address draws it again.", url=drawing.address())
+    return drawing
 
 
 def _difference(sent: bytes, drawn: bytes, settings: Settings) -> tuple[str, dict[str, Any]]:

@@ -69,6 +69,22 @@ def walker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield start(running, Settings(models=models, device="cpu", threads=2, encode_threads=2))
 
 
+@pytest.fixture(scope="session")
+def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of models with the directions `hue` and `size`: `codes` has an encoder and no classes, `mixer` takes
+    weights of cat and dog, `toy` one of them at once. `plain` is `toy` without directions.
+
+    Shared: for tests that leave nothing behind.
+    """
+    models = tmp_path_factory.mktemp("editor")
+    toy.direct(toy_parts.add(toy.build(models, "codes", classes=(), seed=2), "variational"))
+    toy.direct(toy.build(models, "mixer", weighs=True))
+    toy.direct(toy.build(models, "toy"))
+    toy.build(models, "plain")
+    with ExitStack() as running:
+        yield start(running, Settings(models=models, device="cpu", threads=2, encode_threads=2))
+
+
 @pytest.fixture
 def serve(models_dir: Path) -> Iterator[Serve]:
     """Starts an app with settings of the test's own and returns its client, ready or not."""

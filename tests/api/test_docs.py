@@ -26,6 +26,7 @@ OPERATIONS = [
     ("get", "/models"),
     ("get", "/models/{reference}"),
     ("get", "/models/{reference}/samples.png"),
+    ("get", "/models/{reference}/directions.png"),
     ("get", "/models/{reference}/card"),
     ("get", "/models/{reference}/map"),
     ("post", "/encode"),
@@ -33,6 +34,8 @@ OPERATIONS = [
     ("post", "/reconstruct"),
     ("post", "/score"),
     ("post", "/interpolate"),
+    ("post", "/edit"),
+    ("get", "/edit"),
     ("post", "/reproduce"),
     ("post", "/translate"),
     ("post", "/style"),
@@ -86,7 +89,7 @@ def test_every_route_is_described(openapi: dict[str, Any]) -> None:
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A client of an app with the models that the examples name, toys where they do."""
     models = tmp_path_factory.mktemp("named")
-    toy.present(toy_parts.add(toy.build(models, "cifar10"), "critic"))
+    toy.present(toy.direct(toy_parts.add(toy.build(models, "cifar10"), "critic"), "warmth"))
     toy_sound.build(models, "speech")
     for name in set(SHIPPED.values()):
         (models / name).symlink_to(MODELS / name)

@@ -17,8 +17,9 @@ CARD = "# Toy — a card"
 @pytest.fixture
 def documented(serve: Serve, tmp_path: Path) -> Iterator[TestClient]:
     """A client of `toy@1`, which has a sheet and a card, and `toy@2`, whose graph was altered."""
-    folder = toy.build(tmp_path, "toy")
-    (folder / "samples.png").write_bytes(SHEET)
+    folder = toy.direct(toy.build(tmp_path, "toy"))
+    for sheet in ("samples.png", "directions.png"):
+        (folder / sheet).write_bytes(SHEET)
     (folder / "README.md").write_text(CARD, encoding="utf-8")
     files = {path.name: contract.digest(path.read_bytes()) for path in folder.iterdir() if path.name != "model.json"}
     toy.rewrite(folder, files=files, metrics=(contract.Metric(name="fid", value=9.5, floor=1.5, protocol="10k"),))
@@ -48,7 +49,7 @@ def test_a_model_shows_what_it_is_and_where_it_comes_from(documented: TestClient
 
 def test_every_link_of_a_model_leads_somewhere(documented: TestClient) -> None:
     links = documented.get("/models/toy@1").json()["links"]
-    assert set(links) == {"self", "generate", "map", "samples", "card"}
+    assert set(links) == {"self", "generate", "edit", "map", "samples", "directions", "card"}
     assert {documented.get(link).status_code for link in links.values()} == {200}
 
 
@@ -57,11 +58,30 @@ def test_a_bare_name_means_the_newest_version_that_is_ready(documented: TestClie
     assert documented.get("/models/toy@2").json()["state"] == "failed"
 
 
-def test_the_sheet_and_the_card_are_sent_as_they_are(documented: TestClient) -> None:
-    sheet, card = documented.get("/models/toy/samples.png"), documented.get("/models/toy/card")
-    assert (sheet.content, sheet.headers["content-type"]) == (SHEET, "image/png")
+def test_a_model_tells_its_directions_how_they_were_found_and_how_far_they_go(
+    documented: TestClient, client: TestClient
+) -> None:
+    found = [
+        {"name": "hue", "kind": "sefa", "range": [-3.0, 3.0]},
+        {"name": "size", "kind": "pca", "range": [0.0, 2.0]},
+    ]
+    assert documented.get("/models/toy@1").json()["directions"] == found
+    _, listed = documented.get("/models").json()["models"]
+    assert listed["directions"] == found
+    assert client.get("/models/toy").json()["directions"] == []
+
+
+def test_the_card_is_sent_as_it_is(documented: TestClient) -> None:
+    card = documented.get("/models/toy/card")
     assert (card.text, card.headers["content-type"]) == (CARD, "text/markdown; charset=utf-8")
-    again = documented.get("/models/toy/samples.png", headers={"if-none-match": sheet.headers["etag"]})
+
+
+@pytest.mark.parametrize("file", ["samples.png", "directions.png"])
+def test_a_sheet_is_sent_as_it_is_and_may_be_kept(documented: TestClient, file: str) -> None:
+    sheet = documented.get(f"/models/toy/{file}")
+    assert (sheet.content, sheet.headers["content-type"]) == (SHEET, "image/png")
+    assert sheet.headers["cache-control"] == "public, no-cache"
+    again = documented.get(f"/models/toy/{file}", headers={"if-none-match": sheet.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 
@@ -72,9 +92,10 @@ def test_a_sheet_that_was_altered_is_not_sent(documented: TestClient, tmp_path: 
     assert "samples.png was altered" in answer.json()["detail"]
 
 
-def test_a_model_without_a_sheet_says_so(client: TestClient) -> None:
-    answer = client.get("/models/toy/samples.png")
-    assert (answer.status_code, answer.json()["detail"]) == (404, "toy@2 comes without samples.png.")
+@pytest.mark.parametrize("file", ["samples.png", "directions.png"])
+def test_a_model_without_a_sheet_says_so(client: TestClient, file: str) -> None:
+    answer = client.get(f"/models/toy/{file}")
+    assert (answer.status_code, answer.json()["detail"]) == (404, f"toy@2 comes without {file}.")
 
 
 def test_files_of_a_model_that_failed_are_not_sent(documented: TestClient) -> None:

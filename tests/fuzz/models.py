@@ -12,10 +12,11 @@ CLASSES = ("cat", "dog", "ship")
 
 def build(models: Path) -> Path:
     """Writes the folders of one toy for each kind of model, and returns `models`."""
-    toy.present(toy_parts.add(toy.build(models, "cifar10", classes=CLASSES), "critic", "stage1"))
+    cifar10 = toy_parts.add(toy.build(models, "cifar10", classes=CLASSES), "critic", "stage1")
+    toy.present(toy.direct(cifar10, "warmth"))
     toy_parts.add(toy.build(models, "mixing", classes=CLASSES, weighs=True), "critic")
     toy_parts.add(toy.build(models, "fashion-ae", classes=()), "encoder")
-    toy_parts.add(toy.build(models, "fashion-vae", classes=(), seed=1), "variational", "critic")
+    toy.direct(toy_parts.add(toy.build(models, "fashion-vae", classes=(), seed=1), "variational", "critic"), "warmth")
     toy.translator(models, "facades")
     toy.rewrite(toy.translator(models, "monet"), tasks=("style",), styles={"monet": "generator"})
     toy_sound.build(models, "speech")

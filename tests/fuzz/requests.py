@@ -64,8 +64,16 @@ schemathesis.openapi.format("binary", _some(*EVERY))
 
 
 MODELS = dict.fromkeys(("/encode", "/decode", "/reconstruct", "/score"), "fashion-vae")
-MODELS |= {"/translate": "facades", "/style": "monet", "/enhance": "speech", "/predict": "radar"}
+MODELS |= {
+    "/translate": "facades",
+    "/style": "monet",
+    "/enhance": "speech",
+    "/predict": "radar",
+    "/edit": "fashion-vae",
+}
 """The model that fits, by the route that asks for one."""
+MOVED: dict[str, dict[str, Any]] = {"/edit": {"direction": "warmth", "amount": 1}}
+"""What else must fit that model, by the route."""
 PATH = {"reference": "fashion-vae", "name": "fashion-ae", "version": "1"}
 """What the parts of a path may be; `name` is the model whose tensors are sent."""
 
@@ -117,11 +125,12 @@ def _body(case: Case) -> st.SearchStrategy[Any]:
 
 def _agreeing(case: Case, body: Any) -> Case:
     """The request with this body, for the model that fits, with time enough, and each parameter given once."""
-    unsaid = ("model", "timeout", "size")
+    fitting = MOVED.get(case.path, {})
+    unsaid = ("model", "timeout", "size", *fitting, *(("directions",) if fitting else ()))
     named: dict[str, Any] = {}
     if isinstance(body, dict):
         body = named = {name: value for name, value in body.items() if name not in unsaid}
     given = {name: value for name, value in (case.query or {}).items() if name not in (*named, *unsaid)}
-    case.body, case.query = body, given | ({"model": MODELS[case.path]} if case.path in MODELS else {})
+    case.body, case.query = body, given | ({"model": MODELS[case.path]} if case.path in MODELS else {}) | fitting
     case.path_parameters = {name: PATH.get(name, value) for name, value in (case.path_parameters or {}).items()}
     return case
