@@ -8,7 +8,7 @@ from typing import assert_type
 
 from PIL import Image
 
-from app.client import AsyncClient, Client, Code, Frame, Model, Sample, Score, Stop
+from app.client import AsyncClient, Client, Code, Edited, Frame, Model, Sample, Score, Stop
 
 
 def waited_for(client: Client) -> None:
@@ -19,6 +19,7 @@ def waited_for(client: Client) -> None:
     assert_type(client.generate({"dog": 0.7, "cat": 0.3}, best_of=4, stage=1), list[Sample])
     assert_type(client.interpolate([1, Stop(seed=2, class_="dog")], loop=True), list[Frame])
     assert_type(client.animate([1, 2], format="mp4"), bytes)
+    assert_type(client.edit({"hue": 2, "age": (-1.5, 1.5)}, "dog", seed=1), list[Edited])
     assert_type(client.encode("photo.jpg"), Code)
     assert_type(client.decode([[0.5, 1]], model="fashion-ae"), list[Image.Image])
     assert_type(client.reconstruct(b""), Image.Image)
@@ -40,6 +41,7 @@ async def awaited(client: AsyncClient) -> None:
     assert_type(await client.generate({"dog": 0.7, "cat": 0.3}, best_of=4, stage=1), list[Sample])
     assert_type(await client.interpolate([1, Stop(seed=2, class_="dog")], loop=True), list[Frame])
     assert_type(await client.animate([1, 2], format="mp4"), bytes)
+    assert_type(await client.edit({"hue": 2}, picture=b""), list[Edited])
     assert_type(await client.encode("photo.jpg"), Code)
     assert_type(await client.decode([[0.5, 1]], model="fashion-ae"), list[Image.Image])
     assert_type(await client.reconstruct(b""), Image.Image)

@@ -8,7 +8,7 @@ Stands alone: it knows nothing else of `app`, and nothing of `app` knows it. Cop
 this folder works there; it needs httpx, numpy and Pillow.
 """
 
-from .answers import Code, Frame, Model, Sample, Score
+from .answers import Code, Edited, Frame, Model, Sample, Score
 from .clients import AsyncClient, Client
 from .errors import NoAnswerError, ServiceError
 from .stops import Stop
@@ -17,6 +17,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Code",
+    "Edited",
     "Frame",
     "Model",
     "NoAnswerError",

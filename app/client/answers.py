@@ -53,6 +53,24 @@ class Frame:
     png: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Edited:
+    """One picture that was edited: `amounts` is how far along each direction.
+
+    `index` is that of the sample of the seed, or of the latent in those that were sent; these, and a picture that was
+    sent, have no `seed` and no `url`. The rest is as of a `Sample`.
+    """
+
+    image: Image.Image
+    amounts: Mapping[str, float]
+    index: int
+    class_name: str | None
+    seed: int | None
+    url: str | None
+    recipe: Mapping[str, Any]
+    png: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, eq=False)
 class Code:
     """What a picture is to a model with an encoder: `latent`, float32 [size], of a variational encoder the mean.
@@ -142,6 +160,12 @@ def frames(content: bytes, at: httpx.URL) -> list[Frame]:
     return [_frame(member, at) for member in json.loads(content)["samples"]]
 
 
+def edited(content: bytes, at: httpx.URL) -> list[Edited]:
+    """The pictures of a JSON answer of an edit."""
+    answer = json.loads(content)
+    return [_edited(member, answer.get("seed"), at) for member in answer["samples"]]
+
+
 def samples(content: bytes, at: httpx.URL) -> list[Sample]:
     """The samples of a JSON answer."""
     return [_sample(member, at) for member in json.loads(content)["samples"]]
@@ -188,6 +212,21 @@ def _frame(member: Mapping[str, Any], at: httpx.URL) -> Frame:
         number=member["frame"],
         stop=member.get("stop"),
         class_name=member.get("class"),
+        url=_url(member, at),
+        recipe=member["recipe"],
+        png=png,
+    )
+
+
+def _edited(member: Mapping[str, Any], seed: int | None, at: httpx.URL) -> Edited:
+    """The edited picture of a JSON object in the answer of that address."""
+    png = b64decode(member["image"])
+    return Edited(
+        image=image(png, at),
+        amounts=member["amounts"],
+        index=member["index"],
+        class_name=member.get("class"),
+        seed=seed,
         url=_url(member, at),
         recipe=member["recipe"],
         png=png,

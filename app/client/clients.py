@@ -14,7 +14,7 @@ from anyio import to_thread
 from .calls import Call, Lines, Stream
 from .errors import problem, require_kind, told
 from .tries import Tries
-from .verbs import codes, samples, service, uploads, walks
+from .verbs import codes, edits, samples, service, uploads, walks
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,6 +65,7 @@ class Verbs:
     reproduce = Verb(samples.reproduce)
     interpolate = Verb(walks.interpolate)
     animate = Verb(walks.animate)
+    edit = Verb(edits.edit)
     encode = Verb(codes.encode)
     decode = Verb(codes.decode)
     reconstruct = Verb(codes.reconstruct)

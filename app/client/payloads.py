@@ -61,10 +61,15 @@ def clip(given: Clip) -> bytes:
     return out.getvalue()
 
 
-def array(numbers: ArrayLike) -> bytes:
-    """Numbers as float32 in numpy's file format, npy; `ValueError` for what is no array of numbers."""
+def array(latents: ArrayLike) -> bytes:
+    """Latents as float32 in numpy's file format, npy; `ValueError` for what is no array of numbers."""
+    return _npy(numbers(latents))
+
+
+def numbers(latents: ArrayLike) -> NDArray[np.float32]:
+    """Latents as float32, of whatever shape; `ValueError` for what is no array of numbers."""
     try:
-        return _npy(np.asarray(numbers, np.float32))
+        return np.asarray(latents, np.float32)
     except (TypeError, ValueError) as error:
         raise ValueError(f"latents must be numbers, [n, size] or [size]: {error}") from error
 

@@ -92,12 +92,13 @@ def service(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A service of toys with more than a generator: `clouds` and `codes` encode, `judged` has a critic and a first
-    stage, `mixing` mixes classes, `drift` predicts frames. Shared: for tests that leave nothing behind.
+    stage, `mixing` mixes classes, `drift` predicts frames; `codes` and `judged` have directions. Shared: for tests that
+    leave nothing behind.
     """
     folder = tmp_path_factory.mktemp("workshop")
     toy_parts.add(toy.build(folder, "clouds", classes=(), seed=1), "variational")
-    toy_parts.add(toy.build(folder, "codes", classes=(), seed=2), "encoder", "critic")
-    toy_parts.add(toy.build(folder, "judged"), "critic", "stage1")
+    toy.direct(toy_parts.add(toy.build(folder, "codes", classes=(), seed=2), "encoder", "critic"))
+    toy.direct(toy_parts.add(toy.build(folder, "judged"), "critic", "stage1"))
     toy.build(folder, "mixing", weighs=True)
     toy_video.build(folder)
     with live(Settings(models=folder, device="cpu", threads=2, encode_threads=2)) as service:
