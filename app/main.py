@@ -8,30 +8,15 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.api import (
-    decode,
-    docs,
-    edit,
-    encode,
-    enhance,
-    generate,
-    health,
-    inference,
-    interpolate,
-    maps,
-    models,
-    openai,
-    openapi,
-    predict,
-    problems,
-    reconstruct,
-    reproduce,
-    score,
-    translate,
-)
+from app.api import docs, enhance, generate, health, models, openapi, problems, reproduce, score, translate
+from app.api.codes import decode, encode, maps, reconstruct
 from app.api.counting import RequestCounter
 from app.api.deps import Service
+from app.api.edits import edit
+from app.api.faces import inference, openai
 from app.api.hot import FrontedApp, HotRoutes
+from app.api.predictions import predict
+from app.api.walks import interpolate
 from app.engine.catalog import Catalog
 from app.metrics import Metrics
 from app.settings import Settings

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.api import faces
+from app.api import protocols
 from app.api.schemas import ProblemDocument, members, properties
 
 Responses = dict[int | str, dict[str, Any]]
@@ -46,7 +46,7 @@ TAGS = [
 
 def problems(*statuses: int) -> Responses:
     """The documented errors of a route."""
-    return errors(ProblemDocument, faces.OWN.media_type, *statuses)
+    return errors(ProblemDocument, protocols.OWN.media_type, *statuses)
 
 
 def errors(shape: type[BaseModel], media_type: str, *statuses: int) -> Responses:

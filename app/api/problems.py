@@ -16,10 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from app.api import faces
+from app.api import protocols
 from app.errors import InvalidParameter, Problem
 
-MEDIA_TYPE = faces.OWN.media_type
+MEDIA_TYPE = protocols.OWN.media_type
 
 CLIENT_CLOSED_REQUEST = 499
 """nginx's status for a client that hung up: nobody receives it, but the request counter shows it."""
@@ -47,7 +47,7 @@ def is_unforeseen(error: Exception) -> bool:
 
 def answer(request: Request, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """The response of a problem document, as the client of this request expects it. Errors are never cached."""
-    face = faces.of(request)
+    face = protocols.of(request)
     body = json.dumps(face.content(document), ensure_ascii=False).encode()
     return Response(body, face.status(document), {"Cache-Control": "no-store", **(headers or {})}, face.media_type)
 

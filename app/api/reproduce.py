@@ -10,15 +10,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api import answers, caching, headers, layouts, openapi, sequences
+from app.api import answers, caching, headers, layouts, openapi
 from app.api.deps import DirectRoute, Service, service
 from app.api.drawing import Drawing, settle
-from app.api.edit_schemas import EditParameters
-from app.api.edited import edited
-from app.api.editing import Editing
+from app.api.edits.edited import edited
+from app.api.edits.editing import Editing
+from app.api.edits.schemas import EditParameters
 from app.api.jobs import carried_out
 from app.api.schemas import GenerateParameters, Parameters, limited
 from app.api.uploads import body, uploaded
+from app.api.walks import sequences
 from app.engine.model import LiveModel
 from app.errors import NotReproduced, UnknownModel
 from app.media import images, pictures

@@ -12,7 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app import contract
-from app.api.edit_schemas import EditParameters
+from app.api.edits.schemas import EditParameters
 from app.api.schemas import properties
 from app.media.provenance import Derivation, Recipe, recipe_of
 from tests import toy, toy_parts

@@ -96,8 +96,8 @@ def test_an_unforeseen_failure_shows_no_trace(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, path: str, one: object, four: object
 ) -> None:
     client = serve()
-    monkeypatch.setattr("app.api.openai.carried_out", lambda *_, **__: 1 / 0)
-    monkeypatch.setattr("app.api.inference.carried_out", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("app.api.faces.openai.carried_out", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("app.api.faces.inference.carried_out", lambda *_, **__: 1 / 0)
     assert said(client.post(path, json=one), 500) == "The server failed unexpectedly; its log has the reason."
 
 

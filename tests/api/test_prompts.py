@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api.prompts import Prompt, meant
+from app.api.faces.prompts import Prompt, meant
 from app.engine.model import LiveModel
 from app.errors import InvalidParameter
 from tests import toy

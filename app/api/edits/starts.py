@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app import classes
-from app.api import codes
 from app.api.classes import class_of, name_of, required_class
-from app.api.edit_schemas import EditParameters
+from app.api.codes import transport
+from app.api.edits.schemas import EditParameters
 from app.classes import Class
 from app.contract import Manifest
 from app.engine.job import Arrays
@@ -37,7 +37,7 @@ class Start:
     def inputs(self, manifest: Manifest) -> Arrays:
         """What the generator eats for each, by ONNX name; of a seed, the very bits that `/generate` draws it of."""
         if self.latents is not None:
-            return codes.inputs(manifest, self.latents, self.label)
+            return transport.inputs(manifest, self.latents, self.label)
         return manifest.inputs(self.seed or 0, range(self.index, self.index + self.n), self.label, self.truncation)
 
     def known(self, manifest: Manifest, inputs: Arrays) -> "Start":
@@ -69,7 +69,7 @@ class Start:
         """What it takes to begin there again, as a recipe holds it."""
         name = self.class_name(manifest)
         if self.latents is not None:
-            return codes.carried(self.latents) | {"class": name}
+            return transport.carried(self.latents) | {"class": name}
         seeded = {"n": self.n, "seed": self.seed, "index": self.index, "truncation": self.truncation}
         return {"class": name} | seeded
 

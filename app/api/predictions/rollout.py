@@ -10,9 +10,9 @@ from typing import TypeVar
 import numpy as np
 from starlette.requests import Request
 
-from app.api import predicted
 from app.api.jobs import carried_out, require_time
-from app.api.predicted import Prediction
+from app.api.predictions import predicted
+from app.api.predictions.predicted import Prediction
 from app.engine.job import Arrays, Finish, Timing
 from app.errors import DeadlineExceeded, UnfinishedClip
 from app.media.framing import Framed

@@ -7,9 +7,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api import caching, codes, headers, openapi
+from app.api import caching, headers, openapi
 from app.api.classes import name_of
-from app.api.code_map import MEDIA_TYPES, CodeMap, MapParameters, settle
+from app.api.codes import transport
+from app.api.codes.code_map import MEDIA_TYPES, CodeMap, MapParameters, settle
 from app.api.deps import DirectRoute, checked, service
 from app.api.jobs import carried_out
 from app.api.negotiation import negotiated
@@ -83,7 +84,7 @@ async def _map(request: Request, limits: type[MapParameters]) -> Response:
     done = await carried_out(
         request,
         live,
-        codes.inputs(live.manifest, drawing.codes(), drawing.label),
+        transport.inputs(live.manifest, drawing.codes(), drawing.label),
         lambda outputs: drawing.file(outputs[image]),
         deadline=started + (asked.timeout or here.settings.request_timeout),
         lane=asked.priority,

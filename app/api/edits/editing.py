@@ -12,16 +12,16 @@ import numpy as np
 from starlette.concurrency import run_in_threadpool
 
 from app import latents
-from app.api import amounts
-from app.api.amounts import Shift
 from app.api.caching import entity_tag
 from app.api.classes import name_of
 from app.api.derived import derivation
 from app.api.drawing import FEW, Drawing
-from app.api.edit_schemas import EditedSample
+from app.api.edits import amounts
+from app.api.edits.amounts import Shift
+from app.api.edits.schemas import EditedSample
+from app.api.edits.starts import Start
 from app.api.forms import PICTURES
 from app.api.layouts import APART, FPS, Format
-from app.api.starts import Start
 from app.contract import Graph, Manifest
 from app.engine.job import Arrays
 from app.engine.model import LiveModel

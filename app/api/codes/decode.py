@@ -8,8 +8,9 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api import answers, codes, derived, headers, openapi
+from app.api import answers, derived, headers, openapi
 from app.api.classes import GivenClass, name_of, required_class
+from app.api.codes import transport
 from app.api.deps import DirectRoute, service
 from app.api.derived import Derived, DerivedFormat, derivation
 from app.api.forms import form_of, require_room
@@ -49,7 +50,7 @@ def router(settings: Settings) -> APIRouter:
         "/decode",
         response_class=Response,
         responses=derived.ANSWER | openapi.problems(400, 413, 415),
-        openapi_extra=openapi.query(limits) | codes.body(limits, EXAMPLE),
+        openapi_extra=openapi.query(limits) | transport.body(limits, EXAMPLE),
     )
     async def decode_latents(request: Request) -> Response:
         """Draw the pictures of latents.
@@ -66,7 +67,7 @@ def router(settings: Settings) -> APIRouter:
 async def _decode(request: Request, limits: type[DecodeParameters]) -> Response:
     started = time.monotonic()
     here = service(request)
-    asked, values = await codes.brought(request, limits, here.settings)
+    asked, values = await transport.brought(request, limits, here.settings)
     file_format = asked.format or negotiated(request, derived.MEDIA_TYPES)
     if asked.model is None and here.settings.default_model is None:
         message = "is missing: a latent means something only to the model that it was made for"
@@ -74,7 +75,7 @@ async def _decode(request: Request, limits: type[DecodeParameters]) -> Response:
     live = here.catalog.get(asked.model, task=None)
     manifest = live.manifest
     request.state.model = manifest.reference
-    latents = codes.settled(manifest, values, here.settings.max_samples)
+    latents = transport.settled(manifest, values, here.settings.max_samples)
     label = required_class(manifest, asked.class_)
     form = form_of(file_format, len(latents), asked.picture, asked.grid)
     image = manifest.graphs["generator"].output("image")
@@ -83,7 +84,7 @@ async def _decode(request: Request, limits: type[DecodeParameters]) -> Response:
     name = name_of(manifest, label)
 
     def recipe(rows: slice) -> dict[str, Any]:
-        return codes.carried(latents[rows]) | {"class": name}
+        return transport.carried(latents[rows]) | {"class": name}
 
     pictures = Derived(
         live=live,
@@ -95,7 +96,7 @@ async def _decode(request: Request, limits: type[DecodeParameters]) -> Response:
     done = await carried_out(
         request,
         live,
-        codes.inputs(manifest, latents, label),
+        transport.inputs(manifest, latents, label),
         answers.body(pictures, image.name),
         deadline=started + (asked.timeout or here.settings.request_timeout),
         lane=asked.priority,

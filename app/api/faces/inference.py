@@ -15,9 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app.api import caching, faces, headers, health, openapi, tensors
+from app.api import caching, headers, health, openapi, protocols
 from app.api.deps import DirectRoute, service
-from app.api.inference_schemas import (
+from app.api.faces import tensors
+from app.api.faces.inference_schemas import (
     ErrorDocument,
     InferRequest,
     InferResponse,
@@ -45,7 +46,7 @@ FEW = 64 * 1024
 
 MEGABYTE = 1_000_000
 
-errors = partial(openapi.errors, ErrorDocument, faces.FACES["v2"].media_type)
+errors = partial(openapi.errors, ErrorDocument, protocols.FACES["v2"].media_type)
 
 MODEL = {"name": ("name of the model", "fashion-ae")}
 VERSION = MODEL | {"version": ("its version", "1")}

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api import codes, headers, openapi
+from app.api import headers, openapi
+from app.api.codes import transport
 from app.api.deps import DirectRoute, service
 from app.api.jobs import carried_out
 from app.api.media_types import offered
@@ -115,7 +116,7 @@ def _file(manifest: Manifest, encoder: Graph, outputs: Arrays, file_format: Enco
     latents = outputs[encoder.output("latent").name]
     if file_format == "npy":
         return bundles.npy(latents)
-    deviations = codes.deviations(encoder, outputs)
+    deviations = transport.deviations(encoder, outputs)
     encoded = Encoded(
         model=manifest.reference,
         latents=latents.tolist(),

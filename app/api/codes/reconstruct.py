@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import contract, latents
-from app.api import answers, codes, derived, headers, openapi
+from app.api import answers, derived, headers, openapi
 from app.api.classes import GivenClass, name_of, required_class
+from app.api.codes import transport
 from app.api.deps import DirectRoute, service
 from app.api.derived import Derived, DerivedFormat, derivation
 from app.api.forms import form_of
@@ -97,7 +98,7 @@ async def _reconstruct(request: Request, limits: type[ReconstructParameters]) ->
     done = await carried_out(
         request,
         live,
-        codes.inputs(manifest, _code(live, encoded.result(), asked.seed), label),
+        transport.inputs(manifest, _code(live, encoded.result(), asked.seed), label),
         answers.body(pictures, manifest.graphs["generator"].output("image").name),
         deadline=deadline,
         lane=asked.priority,
@@ -120,7 +121,7 @@ def _code(live: LiveModel, outputs: Arrays, seed: int | None) -> Floats:
     """The code to decode, float32 [1, size]: the mean, or with a seed a draw from the cloud around it."""
     encoder = live.manifest.graphs["encoder"]
     mean: Floats = outputs[encoder.output("latent").name]
-    deviations = codes.deviations(encoder, outputs)
+    deviations = transport.deviations(encoder, outputs)
     if seed is None or deviations is None:
         return mean
     drawn: Floats = mean + deviations * latents.noise(seed, range(1), mean.shape[1])

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-from app.api.amounts import NamedAmount
 from app.api.classes import class_of
 from app.api.deps import Service
-from app.api.edit_schemas import EditParameters
+from app.api.edits.amounts import NamedAmount
+from app.api.edits.schemas import EditParameters
 from app.contract import Manifest
 from app.engine.catalog import Catalog
 from app.engine.model import LiveModel

@@ -10,18 +10,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import contract
-from app.api import amounts, caching, codes, headers, layouts, openapi, sequences, starts, uploads
-from app.api.codes import JSON_LIMIT
+from app.api import caching, headers, layouts, openapi, uploads
+from app.api.codes import transport
+from app.api.codes.transport import JSON_LIMIT
 from app.api.deps import DirectRoute, checked, json_object, media_type, service
-from app.api.edit_schemas import EditedSamples, EditParameters
-from app.api.edit_settling import settle
-from app.api.editable import model_for
-from app.api.editing import Editing
+from app.api.edits import amounts, starts
+from app.api.edits.editable import model_for
+from app.api.edits.editing import Editing
+from app.api.edits.schemas import EditedSamples, EditParameters
+from app.api.edits.settling import settle
 from app.api.generate import UNCHANGED
 from app.api.jobs import carried_out
 from app.api.schemas import limited, members
 from app.api.sight import seen
 from app.api.uploads import Upload
+from app.api.walks import sequences
 from app.engine.job import Timing
 from app.errors import InvalidParameter
 from app.settings import Settings
@@ -91,7 +94,7 @@ def _body(limits: type[EditParameters]) -> dict[str, Any]:
     """How OpenAPI describes what a request may bring: parameters, and latents or a picture beside them."""
     fields = members(limits)
     example = {name: schema["examples"][0] for name, schema in fields.items() if "examples" in schema}
-    latents = {"anyOf": [codes.LIST, {"type": "null"}], "description": "in place of samples of a seed"}
+    latents = {"anyOf": [transport.LIST, {"type": "null"}], "description": "in place of samples of a seed"}
     schema = {"type": "object", "properties": {"latents": latents, **fields}, "additionalProperties": False}
     files = uploads.body(limits, "image", "image/*")["requestBody"]["content"]
     return openapi.content(schema, example, others=files)
@@ -111,7 +114,7 @@ async def _edit(request: Request, limits: type[EditParameters]) -> Response:
     if upload is not None:
         start = starts.of_picture(asked, manifest, contract.digest(upload.data))
     elif brought is not None:
-        latents = codes.settled(manifest, codes.listed(brought), here.settings.max_samples)
+        latents = transport.settled(manifest, transport.listed(brought), here.settings.max_samples)
         start = starts.of_latents(asked, manifest, latents)
     else:
         start = starts.of_seed(asked, manifest, secrets.randbelow(2**32) if asked.seed is None else asked.seed)

@@ -4,12 +4,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.api import amounts, codes, starts
-from app.api.edit_schemas import EditParameters
-from app.api.edit_settling import settle
-from app.api.editing import Editing
+from app.api.codes import transport
+from app.api.edits import amounts, starts
+from app.api.edits.editing import Editing
+from app.api.edits.schemas import EditParameters
+from app.api.edits.settling import settle
+from app.api.edits.starts import Start
 from app.api.layouts import Format
-from app.api.starts import Start
 from app.contract import Manifest
 from app.engine.model import LiveModel
 from app.errors import InvalidParameter, NotReproduced, Problem
@@ -49,10 +50,10 @@ def _start(asked: EditParameters, manifest: Manifest, carried: object, source: s
         return starts.of_seed(asked, manifest, asked.seed)
     size = manifest.latent.size if manifest.latent else 0
     try:
-        latents = codes.unpacked(str(carried), size)
+        latents = transport.unpacked(str(carried), size)
     except ValueError as error:
         raise InvalidParameter([{"field": "latents", "message": f"can't be unpacked: {error}"}]) from error
-    latents = codes.settled(manifest, latents, settings.max_samples)
+    latents = transport.settled(manifest, latents, settings.max_samples)
     return starts.of_latents(asked, manifest, latents, source)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic_core import from_json
 
-from app.api.edit_schemas import EditParameters
+from app.api.edits.schemas import EditParameters
 from app.contract import Manifest
 from app.directions import Direction
 from app.errors import InvalidParameter, UnknownDirection

@@ -8,17 +8,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api import caching, headers, layouts, openapi, sequences, stops
+from app.api import caching, headers, layouts, openapi
 from app.api.classes import class_of, model_for
-from app.api.codes import JSON_LIMIT
+from app.api.codes.transport import JSON_LIMIT
 from app.api.deps import DirectRoute, checked, json_object, service
 from app.api.forms import PICTURES
-from app.api.interpolation import Interpolation
-from app.api.interpolation_schemas import InterpolatedSamples, InterpolateParameters
 from app.api.jobs import carried_out
 from app.api.layouts import APART, FPS, STEPS, Format, Layout
 from app.api.schemas import limited
-from app.api.stops import NamedStop
+from app.api.walks import sequences, stops
+from app.api.walks.interpolation import Interpolation
+from app.api.walks.schemas import InterpolatedSamples, InterpolateParameters
+from app.api.walks.stops import NamedStop
 from app.classes import Class
 from app.contract import Manifest
 from app.engine.model import LiveModel

@@ -15,9 +15,9 @@ from app.api.classes import name_of
 from app.api.derived import derivation
 from app.api.drawing import Drawing
 from app.api.forms import PICTURES
-from app.api.interpolation_schemas import InterpolatedSample, Mode
 from app.api.layouts import APART, Format, Layout
-from app.api.stops import Stop
+from app.api.walks.schemas import InterpolatedSample, Mode
+from app.api.walks.stops import Stop
 from app.classes import Class
 from app.contract import Manifest, Tensor
 from app.engine.job import Arrays

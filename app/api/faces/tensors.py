@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from app.api.inference_schemas import DATATYPES, InferRequest, InputTensor, RequestedOutput
+from app.api.faces.inference_schemas import DATATYPES, InferRequest, InputTensor, RequestedOutput
 from app.contract import Graph, Manifest, Tensor
 from app.engine.job import Arrays, Piecewise
 from app.errors import InvalidParameter

@@ -3,13 +3,14 @@
 Used by the verb, and by `/reproduce`, which asks it again.
 """
 
-from app.api import amounts, sequences
-from app.api.amounts import NamedAmount
-from app.api.edit_schemas import EditParameters
-from app.api.editing import Editing
+from app.api.edits import amounts
+from app.api.edits.amounts import NamedAmount
+from app.api.edits.editing import Editing
+from app.api.edits.schemas import EditParameters
+from app.api.edits.starts import Start
 from app.api.forms import PICTURES
 from app.api.layouts import APART, FPS, STEPS, Format, Layout
-from app.api.starts import Start
+from app.api.walks import sequences
 from app.engine.model import LiveModel
 from app.errors import InvalidParameter
 from app.media import images

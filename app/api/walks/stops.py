@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import from_json
 
 from app.api.classes import class_of, name_of
-from app.api.codes import TYPES
+from app.api.codes.transport import TYPES
 from app.api.deps import validated
 from app.api.schemas import members
 from app.classes import Class, single

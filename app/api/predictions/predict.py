@@ -15,8 +15,8 @@ from app.api import caching, headers, openapi
 from app.api.deps import DirectRoute, service
 from app.api.media_types import offered
 from app.api.negotiation import negotiated
-from app.api.predicted import FILMS, MEDIA_TYPES, Format, Prediction
-from app.api.rollout import rolled_out
+from app.api.predictions.predicted import FILMS, MEDIA_TYPES, Format, Prediction
+from app.api.predictions.rollout import rolled_out
 from app.api.schemas import Parameters, limited
 from app.api.uploads import Upload, body, uploaded
 from app.engine.model import LiveModel

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.layouts import FPS, Format, Layout
 from app.api.schemas import Parameters
-from app.api.stops import CLASS, OBJECT, SEED
+from app.api.walks.stops import CLASS, OBJECT, SEED
 from app.media import animation, images
 from app.media.provenance import Derivation, Recipe
 from app.walks import Easing

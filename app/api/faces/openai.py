@@ -15,11 +15,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app.api import answers, caching, faces, headers, openapi
+from app.api import answers, caching, headers, openapi, protocols
 from app.api.deps import DirectRoute, Service, parameters, service
 from app.api.drawing import Drawing, settle
-from app.api.jobs import carried_out, submitted
-from app.api.openai_schemas import (
+from app.api.faces.openai_schemas import (
     EVENT,
     MOST,
     PROMPT,
@@ -30,7 +29,8 @@ from app.api.openai_schemas import (
     Models,
     Picture,
 )
-from app.api.prompts import meant
+from app.api.faces.prompts import meant
+from app.api.jobs import carried_out, submitted
 from app.api.schemas import GenerateParameters, limited
 from app.api.streaming import Feed
 from app.contract import Manifest
@@ -51,7 +51,7 @@ NOTHING = {
 }
 """What a picture costs in tokens, which OpenAI's events must say."""
 
-errors = partial(openapi.errors, ErrorDocument, faces.FACES["v1"].media_type)
+errors = partial(openapi.errors, ErrorDocument, protocols.FACES["v1"].media_type)
 
 
 def router(settings: Settings) -> APIRouter:
@@ -220,7 +220,7 @@ class Events:
         return self._event(name, event)
 
     def problem(self, document: Mapping[str, object]) -> bytes:
-        return self._event("error", faces.openai_error(document))
+        return self._event("error", protocols.openai_error(document))
 
     def _event(self, name: str, data: Mapping[str, object]) -> bytes:
         return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()

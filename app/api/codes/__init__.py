@@ -1,0 +1,1 @@
+"""`/encode`, `/decode`, `/reconstruct` and the code map: pictures as latents, and latents as pictures."""

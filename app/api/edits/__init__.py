@@ -1,0 +1,1 @@
+"""`/edit`: samples, latents and pictures moved along a model's directions."""

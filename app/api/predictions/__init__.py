@@ -1,0 +1,1 @@
+"""`/predict`: how a clip goes on, frame by frame."""
