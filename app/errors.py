@@ -5,7 +5,7 @@ Raised by the engine and the api, rendered by the api. Knows no web framework.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
@@ -96,6 +96,11 @@ class InvalidParameter(Problem):
     def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
         said = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
         super().__init__(said, extensions={"errors": [dict(error) for error in errors]})
+
+    @classmethod
+    def of(cls, field: str, message: str) -> Self:
+        """That of one parameter."""
+        return cls([{"field": field, "message": message}])
 
 
 class UnsupportedSound(Problem):

@@ -96,4 +96,4 @@ def ranked(given: list[dict[str, float]]) -> list[int]:
 
 
 def _invalid(message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": "best_of", "message": message}])
+    return InvalidParameter.of("best_of", message)

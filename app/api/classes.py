@@ -149,4 +149,4 @@ def _plain(weight: float) -> str:
 
 
 def _invalid(message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": "class", "message": message}])
+    return InvalidParameter.of("class", message)

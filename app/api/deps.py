@@ -124,7 +124,7 @@ async def json_object(
     try:
         content = from_json(raw)
     except ValueError as error:
-        raise InvalidParameter([{"field": "body", "message": f"is not JSON: {error}"}]) from error
+        raise InvalidParameter.of("body", f"is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise InvalidParameter([{"field": "body", "message": "must be a JSON object of parameters"}])
+        raise InvalidParameter.of("body", "must be a JSON object of parameters")
     return content

@@ -216,7 +216,7 @@ def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: F
     if asked.index + beyond > MAX_SEED:
         drawn = "n" if asked.best_of is None else "n × best_of"
         message = f"must be an integer from 0 to {MAX_SEED - beyond} where {drawn} is {beyond + 1}"
-        raise InvalidParameter([{"field": "index", "message": message}])
+        raise InvalidParameter.of("index", message)
     label = None if asked.class_ is None else class_of(live.manifest, asked.class_)
     form = form_of(file_format, asked.n, asked.picture, asked.grid)
     role = _role(live.manifest, asked.stage)
@@ -240,5 +240,5 @@ def _role(manifest: Manifest, stage: int | None) -> str:
     """The graph that draws: the generator is the last stage."""
     if stage is not None and "stage1" not in manifest.graphs:
         message = f"{manifest.reference} draws in one stage; leave stage out"
-        raise InvalidParameter([{"field": "stage", "message": message}])
+        raise InvalidParameter.of("stage", message)
     return "stage1" if stage == 1 else "generator"

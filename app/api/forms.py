@@ -1,7 +1,9 @@
 """The form of an answer that holds pictures: a picture, a sheet of them, files apart, or bare numbers."""
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Annotated, get_args
+
+from pydantic import Field
 
 from app.api.schemas import Format
 from app.contract import Tensor
@@ -13,6 +15,10 @@ ALBUMS: tuple[Format, ...] = ("json", "zip", "ndjson", "multipart")
 """Formats that hold pictures apart, each a file."""
 STREAMS: tuple[Format, ...] = ("ndjson", "multipart")
 """Albums whose pictures are sent as they are done."""
+
+PictureForm = Annotated[
+    images.Format | None, Field(description="form of each picture in json and zip; png if not given")
+]
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,13 @@ def form_of(file_format: Format, n: int, picture: images.Format | None, grid: in
     """
     if picture is not None and file_format not in ALBUMS:
         message = f"only {', '.join(ALBUMS)} hold pictures of a form of their own, not {file_format}; leave picture out"
-        raise InvalidParameter([{"field": "picture", "message": message}])
+        raise InvalidParameter.of("picture", message)
     if file_format in PICTURES:
         columns = None if n == 1 else min(grid or images.square(n), n)
         return Form(file_format, file_format, columns)
     if grid is not None:
         message = f"only png, jpeg and webp are laid in a sheet, not {file_format}; leave grid out"
-        raise InvalidParameter([{"field": "grid", "message": message}])
+        raise InvalidParameter.of("grid", message)
     return Form(file_format, picture or "png", None)
 
 
@@ -55,4 +61,4 @@ def require_room(form: Form, n: int, image: Tensor, field: str = "grid") -> None
     longest = max((cells * side for cells, side in sides if isinstance(side, int)), default=0)
     if longest > limit:
         message = f"makes a sheet of {longest} pixels a side, {form.format} holds {limit}; use png, or fewer samples"
-        raise InvalidParameter([{"field": field, "message": message}])
+        raise InvalidParameter.of(field, message)

@@ -43,5 +43,5 @@ def chosen(request: Request, layout: Layout | None, file_format: Format | None) 
     if file_format not in FORMATS[layout]:
         fitting = " or ".join(name for name, formats in FORMATS.items() if file_format in formats)
         message = f"a layout of {layout} is sent as {', '.join(FORMATS[layout])}, not {file_format}; that is {fitting}"
-        raise InvalidParameter([{"field": "format", "message": message}])
+        raise InvalidParameter.of("format", message)
     return layout, file_format

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from app.api import answers, caching, headers, layouts, openapi
 from app.api.deps import DirectRoute, Service, service
 from app.api.drawing import Drawing, settle
-from app.api.edits.edited import edited
+from app.api.edits.edited import edited, unfollowed
 from app.api.edits.editing import Editing
 from app.api.edits.schemas import EditParameters
 from app.api.jobs import carried_out
@@ -159,8 +159,7 @@ def _drawing(
     try:
         asked = drawable.model_validate(fields)
     except ValidationError as error:
-        flaws = "; ".join(f"{flaw['loc'][0]}: {flaw['msg']}" for flaw in error.errors())
-        raise NotReproduced(f"Its recipe is none that this service follows: {flaws}.") from error
+        raise unfollowed(error) from error
     drawing = settle(asked, live, recipe.seed, file_format)
     if drawing.best_of is not None:
         raise NotReproduced("It is a sheet that a critic chose; its address draws it again.", url=drawing.address())

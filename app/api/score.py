@@ -87,7 +87,7 @@ async def _score(request: Request, limits: type[ScoreParameters]) -> Response:
     request.state.model = manifest.reference
     if "critic" not in manifest.graphs:
         message = f"{manifest.reference} has no critic that could judge; it has {', '.join(manifest.graphs)}"
-        raise InvalidParameter([{"field": "model", "message": message}])
+        raise InvalidParameter.of("model", message)
     labels = _labels(manifest, asked.class_, here.settings.max_samples)
 
     picture, decode = await seen(live, "critic", upload, here.settings)
@@ -137,4 +137,4 @@ def _inputs(critic: Graph, picture: dict[str, Pixels], labels: list[int]) -> Arr
 
 
 def _invalid(message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": "class", "message": message}])
+    return InvalidParameter.of("class", message)

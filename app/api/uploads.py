@@ -58,7 +58,7 @@ async def _from_form(request: Request, model: type[Asked], name: str, limit: int
         files = [(field, part) for field, part in parts if isinstance(part, UploadFile)]
         for field, _ in files:
             if field != name:
-                raise InvalidParameter([{"field": field, "message": f"is no file that is wanted; call it {name}"}])
+                raise InvalidParameter.of(field, f"is no file that is wanted; call it {name}")
         asked = checked(request, [(field, part) for field, part in parts if isinstance(part, str)], model)
         data = await files[0][1].read() if files else b""
     if len(data) > limit:

@@ -153,7 +153,7 @@ class Catalog:
         found = self.named(default or "" if reference is None else reference)
         manifest = found.manifest
         if lacks := _lacks(manifest, task, roles):
-            raise InvalidParameter([{"field": "model", "message": lacks}])
+            raise InvalidParameter.of("model", lacks)
         if unknown := [name for name in classes if name not in manifest.classes]:
             raise UnknownClass(unknown[0], manifest.classes, manifest.reference, unknown[1:])
         return found
@@ -212,14 +212,14 @@ class Catalog:
         able = [model for model in self.able(task) if not _lacks(model.manifest, task, roles)]
         if not able:
             message = f"no model has a graph {' and '.join(map(repr, roles))}"
-            raise InvalidParameter([{"field": "model", "message": message}])
+            raise InvalidParameter.of("model", message)
         for candidate in able:
             if set(classes) <= set(candidate.manifest.classes):
                 return candidate
         known = {name for one in able for name in one.manifest.classes}
         if unknown := [name for name in classes if name not in known]:
             raise UnknownClass(unknown[0], sorted(known), others=unknown[1:])
-        raise InvalidParameter([{"field": "class", "message": f"no model has all of {', '.join(classes)}; name one"}])
+        raise InvalidParameter.of("class", f"no model has all of {', '.join(classes)}; name one")
 
     def _load(self) -> None:
         for entry in self.entries():

@@ -63,7 +63,7 @@ def form(sound: Sound, asked: Format | None = None) -> Form:
     fits = sound.rate < 2**16 or sound.rate % 10 == 0  # of what goes in a frame's header: RFC 9639, section 9.1.2
     if asked == "flac" and not fits:
         message = f"FLAC can't hold {sound.rate} Hz, which is no multiple of 10 above 65535; ask for wav"
-        raise InvalidParameter([{"field": "format", "message": message}])
+        raise InvalidParameter.of("format", message)
     written = asked or ("wav" if sound.kind == "wav" or not fits else "flac")
     subtype = "PCM_16" if sound.subtype in LOSSY else INTO[written].get(sound.subtype, sound.subtype)
     return Form(written, subtype, sound.rate, sound.channels, sound.frames)

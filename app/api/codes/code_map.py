@@ -174,4 +174,4 @@ def _places(count: int, extent: float | None) -> Floats:
 
 
 def _invalid(field: str, message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": field, "message": message}])
+    return InvalidParameter.of(field, message)

@@ -13,12 +13,10 @@ from app.api.classes import GivenClass, name_of, required_class
 from app.api.codes import transport
 from app.api.deps import DirectRoute, service
 from app.api.derived import Derived, DerivedFormat, derivation
-from app.api.forms import form_of, require_room
+from app.api.forms import PictureForm, form_of, require_room
 from app.api.jobs import carried_out
 from app.api.negotiation import negotiated
 from app.api.schemas import Parameters, limited
-from app.errors import InvalidParameter
-from app.media import images
 from app.settings import Settings
 
 
@@ -29,9 +27,7 @@ class DecodeParameters(Parameters):
     format: Annotated[
         DerivedFormat | None, Field(description="form of the answer; wins over the Accept header", examples=["png"])
     ] = None
-    picture: Annotated[
-        images.Format | None, Field(description="form of each picture in json and zip; png if not given")
-    ] = None
+    picture: PictureForm = None
     grid: Annotated[
         int | None,
         Field(ge=1, description="columns of the sheet that several pictures are laid in; near-square if not"),
@@ -69,9 +65,7 @@ async def _decode(request: Request, limits: type[DecodeParameters]) -> Response:
     here = service(request)
     asked, values = await transport.brought(request, limits, here.settings)
     file_format = asked.format or negotiated(request, derived.MEDIA_TYPES)
-    if asked.model is None and here.settings.default_model is None:
-        message = "is missing: a latent means something only to the model that it was made for"
-        raise InvalidParameter([{"field": "model", "message": message}])
+    transport.require_model(asked, here.settings)
     live = here.catalog.get(asked.model, task=None)
     manifest = live.manifest
     request.state.model = manifest.reference

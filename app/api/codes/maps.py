@@ -68,7 +68,7 @@ async def _map(request: Request, limits: type[MapParameters]) -> Response:
     here = service(request)
     if "model" in request.query_params:
         message = "is named by the path; leave it out of the query"
-        raise InvalidParameter([{"field": "model", "message": message}])
+        raise InvalidParameter.of("model", message)
     asked = checked(request, [("model", request.path_params["reference"])], limits)
     file_format = asked.format or negotiated(request, MEDIA_TYPES)
     live = here.catalog.get(asked.model, task=None)

@@ -114,7 +114,7 @@ def _require_cloud(live: LiveModel, seed: int | None) -> None:
     meanings = [tensor.meaning for tensor in live.manifest.graphs["encoder"].outputs]
     if seed is not None and "deviation" not in meanings:
         message = f"the encoder of {live.manifest.reference} leads to one code, not to many; leave seed out"
-        raise InvalidParameter([{"field": "seed", "message": message}])
+        raise InvalidParameter.of("seed", message)
 
 
 def _code(live: LiveModel, outputs: Arrays, seed: int | None) -> Floats:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from app.api import uploads
 from app.api.deps import checked, json_object, media_type
-from app.api.schemas import Asked, members
+from app.api.schemas import Asked, Parameters, members
 from app.classes import Class
 from app.contract import Graph, Manifest, digest
 from app.engine.job import Arrays
@@ -77,7 +77,7 @@ def settled(manifest: Manifest, values: NDArray[Any], most: int) -> Floats:
     """
     if manifest.latent is None:
         message = f"{manifest.reference} draws from no latent, it can {', '.join(manifest.tasks)}"
-        raise InvalidParameter([{"field": "model", "message": message}])
+        raise InvalidParameter.of("model", message)
     size = manifest.latent.size
     latents = values[None] if values.ndim == 1 else values
     if latents.ndim != 2 or latents.shape[1] != size or not len(latents):
@@ -134,4 +134,12 @@ def body(model: type[Asked], example: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _invalid(message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": "latents", "message": message}])
+    return InvalidParameter.of("latents", message)
+
+
+def require_model(asked: Parameters, settings: Settings) -> None:
+    """Refuses latents where neither the request nor the settings name a model."""
+    if asked.model is None and settings.default_model is None:
+        raise InvalidParameter.of(
+            "model", "is missing: a latent means something only to the model that it was made for"
+        )

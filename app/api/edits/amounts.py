@@ -54,17 +54,19 @@ def read(asked: EditParameters) -> list[NamedAmount]:
         if asked.direction is None and asked.amount is None:
             return []
         if asked.direction is None:
-            raise _flaw("direction", "is missing: the amount is of none; name one")
+            raise InvalidParameter.of("direction", "is missing: the amount is of none; name one")
         if asked.amount is None:
-            raise _flaw("amount", f"is missing: how far along {asked.direction}, such as 2, or -3..3")
+            raise InvalidParameter.of("amount", f"is missing: how far along {asked.direction}, such as 2, or -3..3")
         return [_named("amount", asked.direction, asked.amount)]
     for name in ("direction", "amount"):
         if getattr(asked, name) is not None:
-            raise _flaw(name, "is said by directions already; give either directions, or direction and amount")
+            raise InvalidParameter.of(
+                name, "is said by directions already; give either directions, or direction and amount"
+            )
     named = [_named("directions", name, amount) for name, amount in _pairs(asked.directions)]
     names = [one.name for one in named]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise _flaw("directions", f"name {', '.join(twice)} twice; give each direction one amount")
+        raise InvalidParameter.of("directions", f"name {', '.join(twice)} twice; give each direction one amount")
     return named
 
 
@@ -76,7 +78,7 @@ def settle(named: Sequence[NamedAmount], manifest: Manifest, *, sequence: bool) 
     """
     known = [direction.name for direction in manifest.directions]
     if not named:
-        raise _flaw("direction", f"is missing: {manifest.reference} has {', '.join(known)}")
+        raise InvalidParameter.of("direction", f"is missing: {manifest.reference} has {', '.join(known)}")
     for one in named:
         if one.name not in known:
             raise UnknownDirection(one.name, known, manifest.reference)
@@ -119,7 +121,7 @@ def _shift(asked: NamedAmount, direction: Direction, manifest: Manifest, sequenc
         if not low <= amount <= high:
             least, most = direction.range
             limits = f"from {least:g} to {most:g} for {direction.name} of {manifest.reference}"
-            raise _flaw(asked.field, f"must be {limits}, not {said:g}: beyond, it was hardly trained")
+            raise InvalidParameter.of(asked.field, f"must be {limits}, not {said:g}: beyond, it was hardly trained")
     first, last = (amount + 0.0 for amount in amounts)  # which makes 0 of -0
     return Shift(direction, first, last)
 
@@ -130,19 +132,19 @@ def _pairs(given: object) -> list[tuple[str, object]]:
         try:
             given = from_json(given)
         except ValueError as error:
-            raise _flaw("directions", f"is not JSON: {error}") from error
+            raise InvalidParameter.of("directions", f"is not JSON: {error}") from error
     if isinstance(given, str):
         return [_pair(piece) for piece in given.split(",")]
     if isinstance(given, Mapping) and given:
         return list(given.items())
-    raise _flaw("directions", "must be directions with their amounts, such as warmth:2,sefa-4:-1")
+    raise InvalidParameter.of("directions", "must be directions with their amounts, such as warmth:2,sefa-4:-1")
 
 
 def _pair(piece: str) -> tuple[str, str]:
     name, colon, amount = (part.strip() for part in piece.partition(":"))
     if not name or not colon:
         message = f"must be directions with their amounts, such as warmth:2,sefa-4:-1, not {_shown(piece)}"
-        raise _flaw("directions", message)
+        raise InvalidParameter.of("directions", message)
     return name, amount
 
 
@@ -156,7 +158,7 @@ def _named(field: str, name: str, amount: object) -> NamedAmount:
     numbers = [_number(one) for one in given]
     if None in numbers:
         what = f"the amount of {name} " if field == "directions" else ""
-        raise _flaw(field, f"{what}{FORM}, not {_shown(amount)}")
+        raise InvalidParameter.of(field, f"{what}{FORM}, not {_shown(amount)}")
     found = [number for number in numbers if number is not None]
     return NamedAmount(field, name, found[0] if len(found) > 1 else None, found[-1])
 
@@ -174,7 +176,3 @@ def _number(given: object) -> float | None:
 def _shown(given: object) -> str:
     shown = repr(given)
     return shown if len(shown) <= 64 else f"{shown[:64]}…"
-
-
-def _flaw(field: str, message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": field, "message": message}])

@@ -26,7 +26,6 @@ from app.api.sight import seen
 from app.api.uploads import Upload
 from app.api.walks import sequences
 from app.engine.job import Timing
-from app.errors import InvalidParameter
 from app.settings import Settings
 
 ADVICE = "send fewer latents"
@@ -106,8 +105,8 @@ async def _edit(request: Request, limits: type[EditParameters]) -> Response:
     asked, brought, upload = await _asked(request, limits, here.settings)
     layout, file_format = layouts.chosen(request, asked.layout, asked.format)
     named = amounts.read(asked)
-    if brought is not None and asked.model is None and here.settings.default_model is None:
-        raise _flaw("model", "is missing: a latent means something only to the model that it was made for")
+    if brought is not None:
+        transport.require_model(asked, here.settings)
     live = model_for(here, asked, named, ("encoder",) if upload else ())
     manifest = live.manifest
     request.state.model = manifest.reference
@@ -171,7 +170,3 @@ def _fields(editing: Editing, prefix: str, *, pinned: bool | None) -> dict[str, 
     if name := editing.start.class_name(editing.manifest):
         fields["X-Class"] = headers.ascii_text(name)
     return fields | headers.of_address(editing, prefix, pinned=pinned)
-
-
-def _flaw(field: str, message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": field, "message": message}])

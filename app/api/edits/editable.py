@@ -65,4 +65,4 @@ def _none(catalog: Catalog, roles: Collection[str], manifest: Manifest | None = 
     able = "".join(f" with a graph {role!r}" for role in roles)
     lacks = f"no model{able} has directions" if manifest is None else f"{manifest.reference} has no directions"
     message = "; ".join([lacks, *([f"some are of {some}"] if some else []), HOW])
-    return InvalidParameter([{"field": "model", "message": message}])
+    return InvalidParameter.of("model", message)

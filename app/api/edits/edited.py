@@ -39,25 +39,28 @@ def edited(
         start = _start(asked, live.manifest, carried, recipe.source, settings)
         return settle(asked, live, named, start, asked.layout or "strip", file_format, settings)
     except (ValidationError, Problem) as error:
-        raise NotReproduced(f"Its recipe is none that this service follows: {_said(error)}.") from error
+        raise unfollowed(error) from error
 
 
 def _start(asked: EditParameters, manifest: Manifest, carried: object, source: str | None, settings: Settings) -> Start:
     """Where the edit began: at latents that the recipe carries, or at the samples of its seed."""
     if carried is None:
         if asked.seed is None:
-            raise InvalidParameter([{"field": "seed", "message": "is missing"}])
+            raise InvalidParameter.of("seed", "is missing")
         return starts.of_seed(asked, manifest, asked.seed)
     size = manifest.latent.size if manifest.latent else 0
     try:
         latents = transport.unpacked(str(carried), size)
     except ValueError as error:
-        raise InvalidParameter([{"field": "latents", "message": f"can't be unpacked: {error}"}]) from error
+        raise InvalidParameter.of("latents", f"can't be unpacked: {error}") from error
     latents = transport.settled(manifest, latents, settings.max_samples)
     return starts.of_latents(asked, manifest, latents, source)
 
 
-def _said(error: ValidationError | Problem) -> str:
+def unfollowed(error: ValidationError | Problem) -> NotReproduced:
+    """What is said of a recipe whose parameters are refused, by their schema or by the verb."""
     if isinstance(error, Problem):
-        return error.detail
-    return "; ".join(f"{flaw['loc'][0]}: {flaw['msg']}" for flaw in error.errors())
+        said = error.detail
+    else:
+        said = "; ".join(f"{flaw['loc'][0]}: {flaw['msg']}" for flaw in error.errors())
+    return NotReproduced(f"Its recipe is none that this service follows: {said}.")

@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.api.layouts import FPS, STEPS, Format
+from app.api.forms import PictureForm
+from app.api.layouts import STEPS, Format
 from app.api.schemas import SampleParameters
-from app.media import animation, images
+from app.api.walks.sequences import FilmRate, Upscale
 from app.media.provenance import Derivation, Recipe
 from app.walks import Easing
 
@@ -73,22 +74,13 @@ class EditParameters(SampleParameters):
             examples=["png"],
         ),
     ] = None
-    picture: Annotated[
-        images.Format | None, Field(description="form of each picture in json and zip; png if not given")
-    ] = None
+    picture: PictureForm = None
     grid: Annotated[
         int | None,
         Field(ge=1, description="columns of the sheet that n > 1 pictures are laid in, if they are no sequence"),
     ] = None
-    upscale: Annotated[int, Field(ge=1, le=16, description="each pixel is drawn as that many squared")] = 1
-    fps: Annotated[
-        float | None,
-        Field(
-            ge=animation.SLOWEST,
-            le=animation.FASTEST,
-            description=f"frames a second of an animation; {FPS:g} if not given",
-        ),
-    ] = None
+    upscale: Upscale = 1
+    fps: FilmRate = None
 
 
 class EditedSample(BaseModel):

@@ -36,9 +36,12 @@ def settle(
     sequence = layout == "animation" or asked.layout is not None or asked.steps is not None
     sequence |= any(one.start is not None for one in named)
     shifts = amounts.settle(named, live.manifest, sequence=sequence)
-    _require_fitting(asked, file_format, sequence=sequence, moves=moves)
+    sequences.require_fitting(asked, file_format, moves=moves)
+    _require_fitting(asked, file_format, sequence=sequence)
     if moves and start.n > 1:
-        raise _flaw("n", f"must be 1 of {file_format}: an animation shows one sample; use a strip, or zip")
+        raise InvalidParameter.of(
+            "n", f"must be 1 of {file_format}: an animation shows one sample; use a strip, or zip"
+        )
     walk = _walk(asked, start.n, layout, settings.max_samples) if sequence else None
     columns = None
     if file_format in PICTURES and not moves:
@@ -59,20 +62,13 @@ def settle(
     return editing
 
 
-def _require_fitting(asked: EditParameters, file_format: Format, *, sequence: bool, moves: bool) -> None:
-    """Refuses parameters that the layout or the format has no place for."""
-    if asked.picture is not None and file_format not in ("json", "zip"):
-        raise _flaw("picture", f"is of json and zip, not of {file_format}; leave picture out")
-    if asked.upscale > 1 and file_format in APART:
-        apart = "which holds the pictures as they are drawn"
-        raise _flaw("upscale", f"is not of {file_format}, {apart}; leave upscale out")
+def _require_fitting(asked: EditParameters, file_format: Format, *, sequence: bool) -> None:
+    """Refuses parameters that a sequence has no place for, or what is none."""
     if asked.grid is not None and (sequence or file_format not in PICTURES):
-        raise _flaw("grid", "is of png, jpeg and webp that show no sequence; leave grid out")
-    if asked.fps is not None and not moves:
-        raise _flaw("fps", "is of gif, webp, apng and mp4, if they are animations; leave fps out")
+        raise InvalidParameter.of("grid", "is of png, jpeg and webp that show no sequence; leave grid out")
     for name in ("easing", "loop"):
         if name in asked.model_fields_set and not sequence:
-            raise _flaw(name, f"is of a sequence; ask for one by steps, or leave {name} out")
+            raise InvalidParameter.of(name, f"is of a sequence; ask for one by steps, or leave {name} out")
 
 
 def _walk(asked: EditParameters, n: int, layout: Layout, pictures: int) -> Walk:
@@ -80,18 +76,16 @@ def _walk(asked: EditParameters, n: int, layout: Layout, pictures: int) -> Walk:
     loop = bool(asked.loop)
     most = most_steps(2, pictures // n, loop=loop, grid=False)
     if most < 2:
-        raise _flaw("n", f"is too many for a sequence: this server draws {pictures} pictures in one request")
+        raise InvalidParameter.of(
+            "n", f"is too many for a sequence: this server draws {pictures} pictures in one request"
+        )
     walk = Walk(2, asked.steps or min(STEPS[layout], most), asked.easing, loop)
     if len(walk) * n > pictures:
         message = f"makes {len(walk) * n} pictures of {n} samples; this server draws {pictures} in one request: "
-        raise _flaw("steps", message + f"{most} steps at most")
+        raise InvalidParameter.of("steps", message + f"{most} steps at most")
     return walk
 
 
 def _columns(asked: EditParameters, n: int) -> int | None:
     """The columns of a sheet that shows no sequence; None for a picture alone."""
     return None if n == 1 else min(asked.grid or images.square(n), n)
-
-
-def _flaw(field: str, message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": field, "message": message}])

@@ -86,7 +86,9 @@ def of_seed(asked: EditParameters, manifest: Manifest, seed: int) -> Start:
     index.
     """
     if asked.index + asked.n - 1 > MAX_SEED:
-        raise _flaw("index", f"must be an integer from 0 to {MAX_SEED - asked.n + 1} where n is {asked.n}")
+        raise InvalidParameter.of(
+            "index", f"must be an integer from 0 to {MAX_SEED - asked.n + 1} where n is {asked.n}"
+        )
     label = None if asked.class_ is None else class_of(manifest, asked.class_)
     return Start(asked.n, label, seed, asked.index, asked.truncation)
 
@@ -109,9 +111,5 @@ def _label(asked: EditParameters, manifest: Manifest, where: str) -> Class | Non
     """The class that is asked for where no seed draws it."""
     for name in OF_SEEDS:
         if name in asked.model_fields_set and getattr(asked, name) is not None:
-            raise _flaw(name, f"is of samples of a seed, and this begins at {where}; leave it out")
+            raise InvalidParameter.of(name, f"is of samples of a seed, and this begins at {where}; leave it out")
     return required_class(manifest, asked.class_)
-
-
-def _flaw(field: str, message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": field, "message": message}])

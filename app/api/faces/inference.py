@@ -196,7 +196,7 @@ async def _call(request: Request, live: LiveModel, settings: Settings) -> tensor
     json_length = request.headers.get(JSON_LENGTH)
     if json_length is not None and not NUMBER.fullmatch(json_length):
         message = f"must be a number of bytes, not {json_length!r}"
-        raise InvalidParameter([{"field": JSON_LENGTH, "message": message}])
+        raise InvalidParameter.of(JSON_LENGTH, message)
     raw = await read(request, int(settings.max_upload_mb * MEGABYTE), "body")
     length = None if json_length is None else int(json_length)
     decode = partial(tensors.decode, raw, length, live.manifest, settings.max_samples)
@@ -208,5 +208,5 @@ def _timeout(microseconds: int, settings: Settings) -> float:
     seconds = microseconds / 1e6
     if seconds > settings.request_timeout:
         message = f"must be at most {settings.request_timeout * 1e6:.0f} microseconds, not {microseconds}"
-        raise InvalidParameter([{"field": "parameters.timeout", "message": message}])
+        raise InvalidParameter.of("parameters.timeout", message)
     return seconds or settings.request_timeout

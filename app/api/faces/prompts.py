@@ -74,7 +74,7 @@ def meant(prompt: str, models: Sequence[LiveModel]) -> tuple[LiveModel, str | No
     found = [(live, asked.first(live.manifest.classes), asked.named(live.manifest)) for live in models]
     live, class_name, words = max(found, key=lambda one: (one[1] is not None, one[2]))
     if class_name is None and not words:
-        raise InvalidParameter([{"field": "prompt", "message": _nothing_named(models)}])
+        raise InvalidParameter.of("prompt", _nothing_named(models))
     return live, class_name
 
 

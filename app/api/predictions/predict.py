@@ -154,7 +154,7 @@ def _settled(
 ) -> Prediction:
     """What a request comes to. Raises what `clips.read` does, and `InvalidParameter` for what can't be made."""
     if asked.fps is not None and file_format not in FILMS:
-        raise _flaw("fps", f"is of {', '.join(FILMS)}, not of {file_format}; leave fps out")
+        raise InvalidParameter.of("fps", f"is of {', '.join(FILMS)}, not of {file_format}; leave fps out")
     taken = live.manifest.graphs["generator"].given("frames")
     needed = taken.sample[0]
     limits = Limits(settings.upload_bytes, settings.max_frames, settings.max_pixels)
@@ -162,7 +162,7 @@ def _settled(
     given, height, width, _ = clip.frames.shape
     if given < needed:
         said = f"{live.manifest.reference} predicts the next frame from {needed}, and the clip has {given}"
-        raise _flaw("frames", f"are too few: {said}; send {needed - given} more")
+        raise InvalidParameter.of("frames", f"are too few: {said}; send {needed - given} more")
     steps = asked.steps or min(STEPS, settings.max_samples)
     _require_room(steps + asked.context * needed, height, width, file_format, settings.max_pixels)
     rate = asked.fps or clip.rate or RATE
@@ -186,12 +186,10 @@ def _require_room(count: int, height: int, width: int, file_format: Format, pixe
     """
     if count * height * width > pixels:
         size = f"{count} frames of {width}×{height} have more than {pixels} pixels in all"
-        raise _flaw("steps", f"make an answer too large: {size}, and {pixels // (height * width)} fit; ask for fewer")
+        raise InvalidParameter.of(
+            "steps", f"make an answer too large: {size}, and {pixels // (height * width)} fit; ask for fewer"
+        )
     longest, limit = max(height, width), animation.LONGEST_SIDE.get(cast(animation.Format, file_format))
     if limit is not None and longest > limit:
         message = f"can't be {file_format}: a side has {longest} pixels, it holds {limit}; use another"
-        raise _flaw("format", message)
-
-
-def _flaw(field: str, message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": field, "message": message}])
+        raise InvalidParameter.of("format", message)

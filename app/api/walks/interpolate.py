@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.api import caching, headers, layouts, openapi
 from app.api.classes import class_of, model_for
+from app.api.codes import transport
 from app.api.codes.transport import JSON_LIMIT
 from app.api.deps import DirectRoute, checked, json_object, service
 from app.api.forms import PICTURES
@@ -93,8 +94,8 @@ async def _interpolate(request: Request, limits: type[InterpolateParameters]) ->
     layout, file_format = layouts.chosen(request, asked.layout, asked.format)
     named = _stops(asked, layout, here.settings.max_samples)
     walk = _walk(asked, layout, len(named), here.settings.max_samples)
-    if asked.model is None and here.settings.default_model is None and any(stop.latent is not None for stop in named):
-        raise _flaw("model", "is missing: a latent means something only to the model that it was made for")
+    if any(stop.latent is not None for stop in named):
+        transport.require_model(asked, here.settings)
     first, *_ = (stops.class_text(asked.class_) or "").split(";")
     live = model_for(here, asked.model, next(filter(None, [first, *(stop.text for stop in named)]), None))
     request.state.model = live.manifest.reference
@@ -124,7 +125,7 @@ def _stops(asked: InterpolateParameters, layout: Layout, most: int) -> list[Name
     ends = {"from": asked.from_, "to": asked.to}
     if asked.stops is not None:
         if given := [name for name, end in ends.items() if end is not None]:
-            raise _flaw(given[0], "is one of the stops already; give either stops, or from and to")
+            raise InvalidParameter.of(given[0], "is one of the stops already; give either stops, or from and to")
         return stops.read_list(asked.stops, most)
     if asked.from_ is None and asked.to is None:
         return [NamedStop("stops", secrets.randbelow(2**32)) for _ in range(CORNERS if layout == "grid" else 2)]
@@ -139,18 +140,22 @@ def _walk(asked: InterpolateParameters, layout: Layout, count: int, pictures: in
     grid = layout == "grid"
     if grid and count != CORNERS:
         message = f"of a grid are its {CORNERS} corners, top left, top right, bottom left and bottom right, not {count}"
-        raise _flaw("stops", message)
+        raise InvalidParameter.of("stops", message)
     if grid and asked.loop:
-        raise _flaw("loop", "is of strips and animations, a grid has no end; leave loop out")
+        raise InvalidParameter.of("loop", "is of strips and animations, a grid has no end; leave loop out")
     most = most_steps(count, pictures, loop=bool(asked.loop), grid=grid)
     if most < 2:
-        raise _flaw("layout", f"needs more pictures than the {pictures} that this server draws in one request")
+        raise InvalidParameter.of(
+            "layout", f"needs more pictures than the {pictures} that this server draws in one request"
+        )
     walk = Walk(count, asked.steps or min(STEPS[layout], most), asked.easing, bool(asked.loop), grid)
     if len(walk) > pictures:
         message = f"makes {len(walk)} pictures of {count} stops; this server draws {pictures} in one request: "
-        raise _flaw("steps", message + f"{most} steps at most")
+        raise InvalidParameter.of("steps", message + f"{most} steps at most")
     if asked.frame is not None and asked.frame >= len(walk):
-        raise _flaw("frame", f"must be an integer from 0 to {len(walk) - 1}: the walk has {len(walk)} pictures")
+        raise InvalidParameter.of(
+            "frame", f"must be an integer from 0 to {len(walk) - 1}: the walk has {len(walk)} pictures"
+        )
     return walk
 
 
@@ -163,14 +168,7 @@ def _settled(
     file_format: Format,
 ) -> Interpolation:
     """The interpolation that `asked` comes to with this model; raises `UnknownClass` and `InvalidParameter`."""
-    if asked.picture is not None and file_format not in ("json", "zip"):
-        raise _flaw("picture", f"is of json and zip, not of {file_format}; leave picture out")
-    if asked.upscale > 1 and file_format in APART:
-        raise _flaw(
-            "upscale", f"is not of {file_format}, which holds the pictures as they are drawn; leave upscale out"
-        )
-    if asked.fps is not None and (layout != "animation" or file_format in APART):
-        raise _flaw("fps", "is of gif, webp, apng and mp4, if they are animations; leave fps out")
+    sequences.require_fitting(asked, file_format, moves=layout == "animation" and file_format not in APART)
     chosen = zip(named, _classes(asked.class_, len(named), live.manifest), strict=True)
     return Interpolation(
         live=live,
@@ -194,7 +192,9 @@ def _classes(given: object, count: int, manifest: Manifest) -> list[Class | None
         return [None if text is None else class_of(manifest, text)] * count
     texts = [piece.strip() for piece in text.split(";")]
     if len(texts) != count:
-        raise _flaw("class", f"names {len(texts)} classes for {count} stops; name one for all, or one for each")
+        raise InvalidParameter.of(
+            "class", f"names {len(texts)} classes for {count} stops; name one for all, or one for each"
+        )
     return [class_of(manifest, piece) if piece else None for piece in texts]
 
 
@@ -206,8 +206,4 @@ def _require_short(walked: Interpolation) -> None:
     said = max(len(one.derivation().xmp) for one in (walked, walked.single(len(walked.numbers) - 1)))
     if said > longest:
         message = f"take {said} bytes of metadata, {walked.picture} holds {longest}; use png, or fewer latents"
-        raise _flaw("stops", message)
-
-
-def _flaw(field: str, message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": field, "message": message}])
+        raise InvalidParameter.of("stops", message)

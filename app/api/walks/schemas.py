@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.api.layouts import FPS, Format, Layout
+from app.api.forms import PictureForm
+from app.api.layouts import Format, Layout
 from app.api.schemas import Parameters
+from app.api.walks.sequences import FilmRate, Upscale
 from app.api.walks.stops import CLASS, OBJECT, SEED
-from app.media import animation, images
 from app.media.provenance import Derivation, Recipe
 from app.walks import Easing
 
@@ -74,19 +75,10 @@ class InterpolateParameters(Parameters):
             examples=["png"],
         ),
     ] = None
-    picture: Annotated[
-        images.Format | None, Field(description="form of each picture in json and zip; png if not given")
-    ] = None
+    picture: PictureForm = None
     frame: Annotated[int | None, Field(ge=0, description="this picture of the walk alone, counted from 0")] = None
-    upscale: Annotated[int, Field(ge=1, le=16, description="each pixel is drawn as that many squared")] = 1
-    fps: Annotated[
-        float | None,
-        Field(
-            ge=animation.SLOWEST,
-            le=animation.FASTEST,
-            description=f"frames a second of an animation; {FPS:g} if not given",
-        ),
-    ] = None
+    upscale: Upscale = 1
+    fps: FilmRate = None
 
 
 class InterpolatedSample(BaseModel):

@@ -118,14 +118,16 @@ def read_list(given: object, most: int) -> list[NamedStop]:
         try:
             given = from_json(given)
         except ValueError as error:
-            raise _flaw("stops", f"is not JSON: {error}") from error
+            raise InvalidParameter.of("stops", f"is not JSON: {error}") from error
     if isinstance(given, str):
         given = [piece.strip() for piece in given.split(",")]
     if not isinstance(given, list) or len(given) < 2:
-        raise _flaw("stops", "must be two stops at least: seeds, such as 1,2,3, or a JSON list of seeds and objects")
+        raise InvalidParameter.of(
+            "stops", "must be two stops at least: seeds, such as 1,2,3, or a JSON list of seeds and objects"
+        )
     if len(given) > most:
         message = f"are {len(given)}; this server draws {most} pictures in one request, so name {most} at most"
-        raise _flaw("stops", message)
+        raise InvalidParameter.of("stops", message)
     return [read(stop, f"stops[{number}]") for number, stop in enumerate(given)]
 
 
@@ -136,12 +138,12 @@ def read(given: object, field: str) -> NamedStop:
     if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= MAX_SEED:
         return NamedStop(field, given)
     if not isinstance(given, Mapping):
-        raise _flaw(field, f"must be a seed from 0 to {MAX_SEED}, or an object with a seed or a latent")
+        raise InvalidParameter.of(field, f"must be a seed from 0 to {MAX_SEED}, or an object with a seed or a latent")
     asked = validated(cast(Mapping[str, Any], given), StopParameters, f"{field}.")
     if (asked.seed is None) == (asked.latent is None):
-        raise _flaw(field, "must have either a seed or a latent")
+        raise InvalidParameter.of(field, "must have either a seed or a latent")
     if asked.latent is not None and asked.index:
-        raise _flaw(f"{field}.index", "is of samples of a seed, a latent has none; leave it out")
+        raise InvalidParameter.of(f"{field}.index", "is of samples of a seed, a latent has none; leave it out")
     return NamedStop(field, asked.seed, asked.index, class_text(asked.class_, f"{field}.class"), asked.latent)
 
 
@@ -152,7 +154,9 @@ def class_text(given: object, field: str = "class") -> str | None:
     if isinstance(given, int) and not isinstance(given, bool):
         return str(given)
     if not isinstance(given, Mapping) or not given:
-        raise _flaw(field, "must be a class by name or index, or weights of classes, such as dog:0.7,cat:0.3")
+        raise InvalidParameter.of(
+            field, "must be a class by name or index, or weights of classes, such as dog:0.7,cat:0.3"
+        )
     return ",".join(f"{name}:{weight}" for name, weight in given.items())
 
 
@@ -165,13 +169,15 @@ def settle(asked: NamedStop, manifest: Manifest, otherwise: Class | None) -> Sto
     if asked.latent is None:
         return Stop(asked.seed, asked.index, class_, None)
     if class_ is None and manifest.classes:
-        raise _flaw(f"{asked.field}.class", f"is missing: {manifest.reference} has classes, and a latent draws none")
+        raise InvalidParameter.of(
+            f"{asked.field}.class", f"is missing: {manifest.reference} has classes, and a latent draws none"
+        )
     size = manifest.latent.size if manifest.latent else 0
     latent = _latent(asked.latent, size)
     if latent is None:
         expected = f"{size} numbers from -{LARGEST:g} to {LARGEST:g}"
         message = f"must be {expected}, or an npy file of them in base64"
-        raise _flaw(f"{asked.field}.latent", message)
+        raise InvalidParameter.of(f"{asked.field}.latent", message)
     return Stop(None, 0, class_, latent)
 
 
@@ -200,7 +206,3 @@ def _unpacked(given: str) -> object:
     except ValueError:
         return None
     return values.reshape(-1).tolist() if values.ndim == 1 or (values.ndim, len(values)) == (2, 1) else None
-
-
-def _flaw(field: str, message: str) -> InvalidParameter:
-    return InvalidParameter([{"field": field, "message": message}])
