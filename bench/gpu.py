@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from threading import Barrier
 
@@ -25,7 +24,7 @@ from app.engine import providers, session
 from app.engine.cuda import Bound, GpuSession
 from app.engine.providers import Device
 from bench import limit, load, servers
-from bench.limit import Limit
+from bench.limit import Limit, milliseconds
 from bench.load import Group, Round, Window
 from bench.servers import Command
 from bench.wire import Ask
@@ -95,15 +94,15 @@ def _raw(folder: Path, manifest: Manifest, device: Device, size: int, seconds: f
     axes = {str(tensor.shape[0]) for tensor in graph.inputs}
     loaded = providers.load_fixed(data, device, gpu, size, axes)
     names = [output.name for output in graph.outputs]
-    plain = _milliseconds(lambda: loaded.run(names, inputs), seconds / 8)
+    plain = milliseconds(lambda: loaded.run(names, inputs), seconds / 8)
     bound = Bound(loaded, graph, size, device, gpu)
-    lone = _milliseconds(lambda: bound.run(inputs), seconds / 8)
+    lone = milliseconds(lambda: bound.run(inputs), seconds / 8)
     captured = None
     if device.cuda.graphs and not device.cuda.tensorrt and providers.placement(loaded) == {providers.CUDA}:
         bound = Bound(providers.load_fixed(data, device, gpu, size, axes, graphs=True), graph, size, device, gpu)
         bound.run(inputs)
         bound.capture(inputs)
-        captured = _milliseconds(lambda: bound.run(inputs), seconds / 8)
+        captured = milliseconds(lambda: bound.run(inputs), seconds / 8)
     return Raw(size, plain, lone, captured, _lanes(data, manifest, device, size, seconds / 4))
 
 
@@ -127,19 +126,6 @@ def _lanes(data: bytes, manifest: Manifest, device: Device, size: int, seconds: 
 
     with ThreadPoolExecutor(lanes.lanes) as pool:
         return sum(pool.map(lane, range(lanes.lanes))) * size / seconds
-
-
-def _milliseconds(run: Callable[[], object], seconds: float) -> float:
-    """The median of the runs of some seconds, ten at least, after three that don't count."""
-    for _ in range(3):
-        run()
-    taken: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(taken) < 10 or time.perf_counter() < end:
-        began = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - began)
-    return 1000 * median(taken)
 
 
 def _service(folder: Path, manifest: Manifest, choice: str, seconds: float, most: float) -> list[Service]:

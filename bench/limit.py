@@ -137,3 +137,16 @@ def _rate(act: Callable[[], object], seconds: float) -> float:
         act()
         done += 1
     return done / elapsed
+
+
+def milliseconds(run: Callable[[], object], seconds: float) -> float:
+    """The median of the runs of some seconds, ten at least, after three that don't count."""
+    for _ in range(3):
+        run()
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(taken) < 10 or time.perf_counter() < end:
+        began = time.perf_counter()
+        run()
+        taken.append(time.perf_counter() - began)
+    return 1000 * median(taken)

@@ -5,8 +5,6 @@ chain is the same work in this process, one picture after the other on one threa
 """
 
 import argparse
-import time
-from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +21,7 @@ from app.media.framing import frame
 from app.media.provenance import Derivation
 from app.settings import Settings
 from bench import conditions, load, servers
+from bench.limit import milliseconds
 from bench.load import Group, Window
 from bench.wire import Ask
 
@@ -102,19 +101,9 @@ def chain(folder: Path, manifest: Manifest, upload: bytes, seconds: float) -> fl
         images.encode(framed.restored(framed.joined(drawn)), "png", recipe)
 
     threads = {1, providers.cores()}
-    return min(_median(partial(translated, providers.load(data, count)), seconds / len(threads)) for count in threads)
-
-
-def _median(act: Callable[[], object], seconds: float) -> float:
-    """Milliseconds."""
-    act()
-    took: list[float] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        began = time.perf_counter()
-        act()
-        took.append(time.perf_counter() - began)
-    return 1000 * median(took)
+    return min(
+        milliseconds(partial(translated, providers.load(data, count)), seconds / len(threads)) for count in threads
+    )
 
 
 def _batches(server: servers.Server, model: str) -> tuple[float, float]:
