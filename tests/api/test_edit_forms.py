@@ -17,26 +17,13 @@ from app.media.provenance import Derivation, recipe_of
 from tests import toy
 from tests.api.conftest import Serve, count
 from tests.api.edits import HERE, again, answered, drawn, generated, noise
-from tests.api.walks import frames, pixels
+from tests.api.walks import KINDS, frames, pixels
 
 ASKED: dict[str, Any] = {"model": "toy@1", "seed": 7, "direction": "hue", "amount": 2}
 SEQUENCE: dict[str, Any] = {**ASKED, "amount": "-3..3", "steps": 4}
 
 
-@pytest.mark.parametrize(
-    ("asked", "kind"),
-    [
-        ({}, "image/png"),
-        ({"format": "jpeg"}, "image/jpeg"),
-        ({"format": "webp"}, "image/webp"),
-        ({"layout": "animation"}, "image/gif"),
-        ({"format": "apng"}, "image/apng"),
-        ({"format": "mp4"}, "video/mp4"),
-        ({"format": "zip"}, "application/zip"),
-        ({"format": "json"}, "application/json"),
-        ({"format": "npy"}, "application/x-npy"),
-    ],
-)
+@pytest.mark.parametrize(("asked", "kind"), KINDS)
 def test_a_format_says_what_it_is(editor: TestClient, asked: dict[str, str], kind: str) -> None:
     answer = editor.post(HERE, json=ASKED | asked)
     assert answer.status_code == 200

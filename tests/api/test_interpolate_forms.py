@@ -11,24 +11,11 @@ from PIL import Image, ImageSequence
 from starlette.testclient import TestClient
 
 from app.media.provenance import Derivation, Recipe, recipe_of
-from tests.api.walks import HERE, drawn, frames, pixels
+from tests.api.walks import HERE, KINDS, drawn, frames, pixels
 from tests.toy import LATENT, SIDE
 
 
-@pytest.mark.parametrize(
-    ("asked", "kind"),
-    [
-        ({}, "image/png"),
-        ({"format": "jpeg"}, "image/jpeg"),
-        ({"format": "webp"}, "image/webp"),
-        ({"layout": "animation"}, "image/gif"),
-        ({"format": "apng"}, "image/apng"),
-        ({"format": "mp4"}, "video/mp4"),
-        ({"format": "zip"}, "application/zip"),
-        ({"format": "json"}, "application/json"),
-        ({"format": "npy"}, "application/x-npy"),
-    ],
-)
+@pytest.mark.parametrize(("asked", "kind"), KINDS)
 def test_a_format_says_what_it_is(walker: TestClient, asked: dict[str, str], kind: str) -> None:
     answer = walker.post(HERE, json={"model": "toy@1", "from": 1, "to": 2, "steps": 3, **asked})
     assert answer.status_code == 200

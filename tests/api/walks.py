@@ -10,6 +10,19 @@ from starlette.testclient import TestClient
 
 HERE = "/interpolate"
 
+KINDS: list[tuple[dict[str, str], str]] = [
+    ({}, "image/png"),
+    ({"format": "jpeg"}, "image/jpeg"),
+    ({"format": "webp"}, "image/webp"),
+    ({"layout": "animation"}, "image/gif"),
+    ({"format": "apng"}, "image/apng"),
+    ({"format": "mp4"}, "video/mp4"),
+    ({"format": "zip"}, "application/zip"),
+    ({"format": "json"}, "application/json"),
+    ({"format": "npy"}, "application/x-npy"),
+]
+"""In what form pictures in a sequence can be asked for, and the media type that the answer then has."""
+
 
 def drawn(walker: TestClient, **asked: Any) -> np.ndarray:
     """The pictures of a walk, uint8 [n, 16, 16, 3]."""
