@@ -11,17 +11,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def ramp(strength: float, progress: float) -> float:
-    """The probability at `progress` in [0, 1] of the run: from 0 to `strength` by a cosine (Huang et al. 2024)."""
-    return strength * 0.5 * (1 - math.cos(math.pi * progress))
+def ramp(strength: float, progress: Tensor) -> Tensor | None:
+    """The probability at `progress` in [0, 1] of the run: from 0 to `strength` by a cosine (Huang et al. 2024).
+
+    Both are scalars on the device. None for a strength of 0, which stays 0 throughout.
+    """
+    return strength * 0.5 * (1 - torch.cos(math.pi * progress)) if strength else None
 
 
-def augment(pictures: Tensor, probability: float) -> Tensor:
+def augment(pictures: Tensor, probability: Tensor | None) -> Tensor:
     """Each picture, with that probability, shifted by up to 1/8 of its size and changed in colour.
 
-    pictures [n, c, h, w] in [-1, 1], not clipped; the same shape comes back. 0 returns them untouched.
+    pictures [n, c, h, w] in [-1, 1], not clipped; the same shape comes back. None returns them untouched.
     """
-    if probability == 0:
+    if probability is None:
         return pictures
     chosen = torch.rand(len(pictures), 1, 1, 1, device=pictures.device) < probability
     return torch.where(chosen, _colour(_translate(pictures)), pictures)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from training import average, config, distributed
 from training.batches import batch_of, fixed
+from training.capture import Captured, require_capture
 from training.checkpoint import Checkpoint, CheckpointError, Progress
 from training.config import ConfigError
 from training.data import DataError, Examples, Sampler
@@ -40,23 +41,29 @@ class Run:
         for network in self.networks.values():
             network.to(device=self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averages = {name: average.average_of(self.networks[name]) for name in self.recipe.averaged}
+        self.newest = torch.zeros((), device=self.device)
         self.optimisers = {phase.name: self._optimiser(phase) for phase in self.recipe.phases()}
         share = self.settings.batch // world
         self.sampler = Sampler(len(self.examples), self.settings.seed, rank, world)
         self.share, self.batch = share, share * world
         self.progress = Progress()
+        self.update = Captured(self._update, self.recipe.kind) if self.settings.captured else self._update
 
     def _check(self, examples: Examples) -> None:
         if self.settings.batch < self.world:
             raise DataError(f"--batch {self.settings.batch} can't be shared by {self.world} processes")
         examples.require(self.settings.batch)
+        if self.settings.captured:
+            require_capture(self.recipe, self.device, self.world)
         if self.recipe.conditional:
             examples.require_classes()
 
     def _optimiser(self, phase: Phase) -> torch.optim.Adam:
         trained = [p for name in phase.learns for p in self.networks[name].parameters() if p.requires_grad]
         s = self.settings
-        return torch.optim.Adam(trained, lr=s.rate, betas=(float(s.beta1), float(s.beta2)), fused=True)
+        betas = (float(s.beta1), float(s.beta2))
+        rate = torch.full((), s.rate, device=self.device)
+        return torch.optim.Adam(trained, lr=rate, betas=betas, fused=True, capturable=s.captured)
 
     @property
     def served(self) -> Networks:
@@ -80,6 +87,23 @@ class Run:
         torch.manual_seed(seed)
         rng = np.random.Generator(np.random.Philox(key=[seed, 0]))
         batch = self.fetch(self.sampler.indices(self.progress.images, self.share), rng)
+        self._pace()
+        told = self.update(batch)
+        self.progress.step += 1
+        self.progress.images += self.batch
+        return told
+
+    def _pace(self) -> None:
+        """The numbers that change with the step, where a step that was captured reads them too."""
+        late = (1 - self.done) / (1 - self.settings.decay_from)
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"].fill_(self.settings.rate * min(1.0, late))
+        seen = self.progress.images + self.batch
+        self.newest.fill_(average.share(batch=self.batch, seen=seen, half_life=self.settings.average))
+
+    def _update(self, batch: Batch) -> dict[str, Tensor]:
+        """What of a step happens on the device."""
         told: dict[str, Tensor] = {}
         for phase in self.recipe.phases():
             for name, network in self.networks.items():
@@ -90,11 +114,8 @@ class Run:
             torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
             told |= {f"{phase.name}/{name}": term.detach() for name, term in terms.items()}
             told[f"{phase.name}/gradient"] = self._follow(optimiser)
-        self.progress.step += 1
-        self.progress.images += self.batch
         for name, kept in self.averages.items():
-            half_life = self.settings.average
-            average.update(kept, self.networks[name], batch=self.batch, seen=self.progress.images, half_life=half_life)
+            average.update(kept, self.networks[name], self.newest)
         return told
 
     def _seed(self) -> int:
@@ -104,11 +125,7 @@ class Run:
 
     def _follow(self, optimiser: torch.optim.Adam) -> Tensor:
         """One optimiser step along the gradients averaged over the processes; their norm."""
-        late = (1 - self.done) / (1 - self.settings.decay_from)
-        gradients = []
-        for group in optimiser.param_groups:
-            group["lr"] = self.settings.rate * min(1.0, late)
-            gradients += [p.grad for p in group["params"] if p.grad is not None]
+        gradients = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
         distributed.average_(gradients)
         finite_(gradients)
         optimiser.step()
@@ -155,7 +172,8 @@ class Run:
         for name, kept in self.averages.items():
             kept.load_state_dict(saved.averages[name])
         for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(saved.optimisers[name])
+            groups = optimiser.state_dict()["param_groups"]
+            optimiser.load_state_dict({"state": saved.optimisers[name]["state"], "param_groups": groups})
         self.progress = Progress(**saved.progress)
 
 

@@ -58,6 +58,9 @@ class RunSettings(BaseModel):
     precision: Precision = Field(
         "auto", description="of the networks, losses are always fp32; auto takes bf16 where the processor has it"
     )
+    captured: bool = Field(
+        False, description="capture a step as a CUDA graph and replay it: faster where networks are small"
+    )
     threads: int | None = Field(None, gt=0, description="CPU threads; default: all that torch finds")
     status_every: Count = Field(10_000, gt=0, description="pictures between two status lines")
     sheet_every: Count = Field(50_000, gt=0, description="pictures between two sample sheets and measurements")
@@ -65,5 +68,5 @@ class RunSettings(BaseModel):
     resume: bool = Field(False, description="go on with the run in --out")
 
 
-TRANSIENT = {"out", "resume", "threads", "status_every", "sheet_every", "save_every"}
+TRANSIENT = {"out", "resume", "threads", "captured", "status_every", "sheet_every", "save_every"}
 """Settings that do not change the weights: a resumed run may differ in them."""

@@ -96,7 +96,7 @@ class Told(nn.Module):
 def test_the_code_that_is_decoded_is_exp_sigma_times_noise_plus_the_mean_and_served_without_the_noise() -> None:
     vae, decoder = Vae(latent=2), Told()
     networks = {"encoder": Cloud(3.0, -0.5), "generator": decoder}
-    batch = Batch(real=pictures(4, 8), labels=None, given=None, step=0, progress=0.0)
+    batch = Batch(real=pictures(4, 8), labels=None, given=None, step=0, progress=torch.zeros(()))
     torch.manual_seed(5)
     vae.terms("codes", networks, batch)
     torch.manual_seed(5)
@@ -132,14 +132,14 @@ def test_codes_that_say_much_spread_as_wide_as_random_ones_under_the_exact_penal
 
 def test_the_penalty_counts_by_its_weight_and_without_any_the_means_are_free() -> None:
     networks = {"encoder": Cloud(3.0, -0.5), "generator": Told()}
-    batch = Batch(real=pictures(4, 8), labels=None, given=None, step=0, progress=0.0)
+    batch = Batch(real=pictures(4, 8), labels=None, given=None, step=0, progress=torch.zeros(()))
     light, heavy = (Vae(latent=2, weight=w).terms("codes", networks, batch)["divergence"] for w in (0.1, 0.4))
     torch.testing.assert_close(4 * light, heavy)
     assert float(Vae(latent=2, weight=0).terms("codes", networks, batch)["divergence"]) == 0
 
 
 def test_the_best_vae_is_the_one_of_the_least_error_and_penalty_together() -> None:
-    batch = Batch(real=pictures(300, 8), labels=None, given=None, step=0, progress=0.0)
+    batch = Batch(real=pictures(300, 8), labels=None, given=None, step=0, progress=torch.zeros(()))
     vae = Vae(latent=2, weight=0.1)
     told = {sigma: vae.measure({"encoder": Cloud(3.0, sigma), "generator": Told()}, batch) for sigma in (0.0, -2.0)}
     variance = torch.tensor(-4.0).exp()

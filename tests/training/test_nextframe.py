@@ -78,7 +78,7 @@ def test_the_discriminator_sees_each_made_frame_at_the_end_of_the_frames_before_
     critic = nn.Module()
     critic.forward = lambda pair: seen.append(pair) or torch.zeros(1)  # type: ignore[method-assign]
     numbers = [torch.full((1, 1, 2, 2), value) for value in (0.1, 0.2, 0.3, 7.0)]
-    batch = Batch(torch.cat(numbers[2:], 1), None, torch.cat(numbers[:2], 1), 0, 0.0)
+    batch = Batch(torch.cat(numbers[2:], 1), None, torch.cat(numbers[:2], 1), 0, torch.zeros(()))
     recipe._judge({"critic": critic}, batch, batch.real)
     (pair,) = seen
     assert pair.candidate[:, 0, 0, 0].tolist() == pytest.approx([0.3, 1.0])
@@ -99,13 +99,13 @@ def test_without_its_weight_there_is_no_discriminator() -> None:
     networks = recipe.networks(Source(64, 1, ()))
     assert [phase.name for phase in recipe.phases()] == list(networks) == ["generator"]
     assert 1e6 < parameters(networks["generator"]) < 1.5e6
-    batch = Batch(torch.rand(2, 2, 64, 64), None, torch.rand(2, 4, 64, 64), 0, 0.0)
+    batch = Batch(torch.rand(2, 2, 64, 64), None, torch.rand(2, 4, 64, 64), 0, torch.zeros(()))
     assert set(recipe.terms("generator", networks, batch)) == {"mse", "l1", "difference"}
 
 
 def test_a_sheet_shows_the_film_and_what_was_drawn_of_it() -> None:
     recipe = NextFrame(frames=2)
-    batch = Batch(torch.zeros(5, 3, 8, 8), None, torch.zeros(5, 2, 8, 8), 0, 0.0)
+    batch = Batch(torch.zeros(5, 3, 8, 8), None, torch.zeros(5, 2, 8, 8), 0, torch.zeros(()))
     panels = recipe.preview({"generator": lambda frames: frames[:, -1:] + 0.25}, batch)  # type: ignore[dict-item]
     assert [panel.label for panel in panels] == ["film", "drawn"] * 4
     assert panels[1].pictures[:, 0, 0, 0].tolist() == [1, 1, 0.25, 0.5, 0.75]

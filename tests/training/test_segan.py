@@ -98,7 +98,7 @@ class Halved(nn.Module):
 def test_the_pair_is_the_candidate_then_the_noisy_sound_in_both_phases() -> None:
     clean, noisy = noise(3, 1, 2048), noise(3, 1, 2048, seed=1)
     networks: dict[str, nn.Module] = {"generator": Halved(), "critic": Noted()}
-    batch = Batch(clean, None, noisy, step=0, progress=0.0)
+    batch = Batch(clean, None, noisy, step=0, progress=torch.zeros(()))
     for phase in ("critic", "generator"):
         Segan().terms(phase, networks, batch)
     critic = networks["critic"]
@@ -111,7 +111,7 @@ def test_the_pair_is_the_candidate_then_the_noisy_sound_in_both_phases() -> None
 
 
 def test_the_critic_wants_the_clean_pair_high_and_the_generator_its_own() -> None:
-    batch = Batch(torch.ones(2, 1, 2048), None, torch.zeros(2, 1, 2048), step=0, progress=0.0)
+    batch = Batch(torch.ones(2, 1, 2048), None, torch.zeros(2, 1, 2048), step=0, progress=torch.zeros(()))
     networks: dict[str, nn.Module] = {"generator": Halved(), "critic": Noted()}
     # The discriminator scores the mean of a candidate: 1 for the clean, 0 for what was generated. It is right.
     assert Segan().terms("critic", networks, batch)["tell"].item() == 0

@@ -74,7 +74,7 @@ def batch(count: int = 40) -> Batch:
     generator = torch.Generator().manual_seed(0)
     dark, light = (torch.randn(count, 3, 8, 8, generator=generator) * 0.3 + level for level in (-0.1, 0.1))
     real, given = (nn.functional.interpolate(patches, scale_factor=4) for patches in (light, dark))
-    return Batch(real, None, given, step=0, progress=0.0)
+    return Batch(real, None, given, step=0, progress=torch.zeros(()))
 
 
 def test_a_translator_takes_any_multiple_of_four_and_each_picture_is_translated_alone() -> None:

@@ -45,7 +45,8 @@ class Batch:
     """What the generator starts from: a picture to translate [n, c, h, w], earlier frames [n, k·c, h, w], the oldest
     first, noisy sound [n, 1, t]; None where it starts from noise."""
     step: int
-    progress: float
+    progress: Tensor
+    """The share of the run that is done, a scalar in [0, 1]."""
 
     def condition(self) -> Tensor:
         """What is given, where it must be."""
@@ -97,6 +98,8 @@ class Recipe(BaseModel, ABC):
     averaged: ClassVar[tuple[str, ...]] = ("generator",)
     tasks: ClassVar[tuple[contract.Task, ...]] = ("generate",)
     conditional: ClassVar[bool] = False
+    capturable: ClassVar[bool] = False
+    """Whether steps of one `kind` may be captured (see `training.capture`): `terms` branches on nothing else."""
     measured: ClassVar[int] = 1000
     """Examples in the fixed batch against which checkpoints are measured."""
 
@@ -115,6 +118,10 @@ class Recipe(BaseModel, ABC):
     @abstractmethod
     def phases(self) -> Sequence[Phase]:
         """The updates of one step, in order."""
+
+    def kind(self, step: int) -> int:  # noqa: ARG002
+        """Steps of one kind run the same operations, on other numbers. All do, unless a recipe says otherwise."""
+        return 0
 
     @abstractmethod
     def terms(self, phase: str, networks: Networks, batch: Batch) -> dict[str, Tensor]:

@@ -31,6 +31,8 @@ class Gan(Recipe):
         "gpu": {"size": 32, "channels": 3, "images": 20_000_000, "batch": 256, "width": 128, "r1": 0.1},
     }
 
+    capturable: ClassVar[bool] = True
+
     loss: losses.Objective = Field("nonsaturating", description="the adversarial objective")
     latent: int = Field(128, gt=0, description="size of the latent")
     width: int = Field(32, gt=0, description="channels of the generator at full size")
@@ -69,6 +71,9 @@ class Gan(Recipe):
     def phases(self) -> Sequence[Phase]:
         return (Phase("critic", ("critic",)), Phase("generator", ("generator",)))
 
+    def kind(self, step: int) -> int:
+        return int(step % self.lazy == 0)
+
     def terms(self, phase: str, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         generator, critic = networks["generator"], networks["critic"]
         chance = ramp(self.augment, batch.progress)
@@ -85,7 +90,7 @@ class Gan(Recipe):
 
     def _penalties(self, score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, step: int) -> dict[str, Tensor]:
         """R1 and R2, every `lazy` steps and that much heavier (Karras et al. 2020, appendix B)."""
-        if step % self.lazy:
+        if not self.kind(step):
             return {}
         weighted = (("r1", self.r1, real), ("r2", self.r2, fake))
         return {
