@@ -21,7 +21,7 @@ _SMALL_SET = {"r1": 0.1, "augment": 0.5, "mirror": True}
 """What keeps a discriminator from learning a few thousand pictures by heart."""
 
 _WIDE = {"width": 32, "critic_width": 64, "heads": "joint"}
-"""Of three runs of nine minutes on cats and dogs the one that drew dogs: kernel distance 0.31, with split heads 0.44."""
+"""Of three runs of 9 minutes on cats and dogs, the one that drew dogs: kernel distance 0.31, with split heads 0.44."""
 
 
 class Stackgan(Cgan):
