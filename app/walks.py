@@ -57,7 +57,8 @@ class Walk:
         """The value at one picture, […], of the values at the stops, [stops, …]."""
         if self.grid:
             row, column = divmod(number, self.steps)
-            top, bottom = (self._within(*edge, column, between) for edge in (values[:2], values[2:]))
+            top = self._within(values[0], values[1], column, between)
+            bottom = self._within(values[2], values[3], column, between)
             return self._within(top, bottom, row, between)
         leg, step = divmod(number, self.steps - 1)
         return values[leg] if step == 0 else self._within(values[leg], values[(leg + 1) % self.stops], step, between)
