@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
+from app import web
 from app.api import docs, enhance, generate, health, models, openapi, problems, reproduce, score, translate
 from app.api.codes import decode, encode, maps, reconstruct
 from app.api.counting import RequestCounter
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.front = RequestCounter(HotRoutes(app, routes), metrics)
     problems.install(app)
     docs.install(app)
+    web.install(app)
     app.include_router(hot)
     app.include_router(encode.router(settings))
     app.include_router(decode.router(settings))
