@@ -88,10 +88,14 @@ export async function read(path, options = {}) {
 export async function* lines(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
+  let whole = false;
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) break;
+      if (done) {
+        whole = true;
+        break;
+      }
       const parts = (rest + value).split("\n");
       rest = parts.pop();
       for (const part of parts.filter(Boolean)) {
@@ -101,7 +105,8 @@ export async function* lines(response) {
       }
     }
   } finally {
-    reader.cancel().catch(() => undefined);
+    // Whoever stops reading half-way has it cancelled on the server, too.
+    if (!whole) reader.cancel().catch(() => undefined);
   }
 }
 

@@ -232,9 +232,8 @@ export async function show(root, params) {
         h("div", { class: "field" }, h("label", { for: "seed" }, "Seed"), seed),
         h("p", { class: "row" }, go, cancel),
         progress,
-        back.element,
       ),
-      h("div", {}, wall, shelf.element),
+      h("div", { class: "made" }, wall, shelf.element, back.element),
     ),
   );
   go.type = "submit";
