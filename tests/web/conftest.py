@@ -60,13 +60,24 @@ def page(browser: "sync_api.Browser", site: str) -> "Iterator[sync_api.Page]":
     page.set_default_timeout(15_000)
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(f"broke: {error}"))
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: troubles.append(message.text) if error(message) else None)
+    page.on("response", lambda response: troubles.append(response.url) if broken(response) else None)
     page.on(
         "request", lambda request: troubles.append(f"left the site: {request.url}") if away(request.url, site) else None
     )
     yield page
     context.close()
     assert troubles == []
+
+
+def error(message: "sync_api.ConsoleMessage") -> bool:
+    """Whether something on the page failed. Of a refusal, which the page tells in a sentence, the browser notes a line."""
+    return bool(message.type == "error") and not message.text.startswith("Failed to load resource")
+
+
+def broken(response: "sync_api.Response") -> bool:
+    """Whether an answer is one that no use of the page may bring: a failure, or a file of the page that isn't there."""
+    return bool(response.status >= 500 or (response.status >= 400 and "/web/" in response.url))
 
 
 def away(url: str, site: str) -> bool:

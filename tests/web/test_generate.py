@@ -5,10 +5,6 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 
-def wall(page: Page) -> int:
-    return page.locator(".wall .tile img").count()
-
-
 def test_a_newcomer_sees_pictures_and_then_dogs_without_reading_anything(page: Page) -> None:
     page.goto("/")
     expect(page.locator(".wall .tile img")).to_have_count(12)
@@ -38,7 +34,7 @@ def test_a_picture_that_was_saved_brings_its_settings_back(page: Page, tmp_path:
     expect(page.locator(".wall .tile img")).to_have_count(1)
     seen = pixels(page, ".wall .tile img")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download").click()
+        page.get_by_role("button", name="Save it").click()
     saved = tmp_path / download.value.suggested_filename
     download.value.save_as(saved)
     page.goto("/#/generate?model=fashion")
@@ -69,8 +65,9 @@ def test_more_like_this_draws_the_neighbourhood_of_a_picture(page: Page) -> None
     assert pixels(page, ".wall .tile:nth-child(2) img") != seen
     page.get_by_role("button", name="Copy a link").nth(1).click()
     neighbour = pixels(page, ".wall .tile:nth-child(2) img")
+    link = page.evaluate("navigator.clipboard.readText()")
     page.goto("about:blank")
-    page.goto(page.context.pages[0].evaluate("navigator.clipboard.readText()"))
+    page.goto(link)
     expect(page.locator(".wall .tile img")).to_have_count(1)
     assert pixels(page, ".wall .tile img") == neighbour
 
@@ -89,7 +86,7 @@ def test_a_wrong_seed_is_answered_in_a_sentence(page: Page) -> None:
     page.goto("/")
     expect(page.locator(".wall .tile img")).to_have_count(12)
     page.get_by_label("Seed").fill("tomorrow")
-    page.get_by_role("button", name="Draw").click()
+    page.get_by_role("button", name="Draw", exact=True).click()
     expect(page.get_by_text("Seed: must be an integer")).to_be_visible()
 
 

@@ -135,7 +135,7 @@ export async function show(root, params) {
       acts: [
         act("More", "More like this", () => around(made)),
         act("Keep", "Keep this picture", () => kept.add({ hash, query: without(made) }) && say("Kept, below the wall.")),
-        act("Save", "Download it with its recipe", () => save(blob, `${name}.png`)),
+        act("Save", "Save it with its recipe", () => save(blob, `${name}.png`)),
         act("Link", "Copy a link that draws it again", () => copy(hash)),
       ],
     };
@@ -167,7 +167,7 @@ export async function show(root, params) {
       left: `→ ${to.seed}`,
       right: `${Math.round(took)} ms`,
       acts: [
-        act("Save", "Download it with its recipe", () => save(blob, `${made.model.replace("@", "-")}_near${made.seed}.png`)),
+        act("Save", "Save it with its recipe", () => save(blob, `${made.model.replace("@", "-")}_near${made.seed}.png`)),
         act("Link", "Copy a link that draws it again", () => copy(`#/generate?${query}`)),
         act("Go on", "Go on in this direction", () => around({ ...made, seed: to.seed, index: 0 })),
       ],
