@@ -52,7 +52,7 @@ def browser() -> "Iterator[sync_api.Browser]":
 
 @pytest.fixture
 def page(browser: "sync_api.Browser", site: str) -> "Iterator[sync_api.Page]":
-    """A page of a browser that was never here; `page.goto("/#/walk")`. Nothing may break on it, nothing leave the site."""
+    """A page of a browser that was never here; `page.goto("/#/walk")`. Nothing may break on it or leave the site."""
     context = browser.new_context(
         base_url=site, viewport={"width": 1280, "height": 860}, permissions=["clipboard-read", "clipboard-write"]
     )
@@ -71,7 +71,7 @@ def page(browser: "sync_api.Browser", site: str) -> "Iterator[sync_api.Page]":
 
 
 def error(message: "sync_api.ConsoleMessage") -> bool:
-    """Whether something on the page failed. Of a refusal, which the page tells in a sentence, the browser notes a line."""
+    """Whether something on the page failed. The browser notes a refusal, too, which the page tells in a sentence."""
     return bool(message.type == "error") and not message.text.startswith("Failed to load resource")
 
 

@@ -96,7 +96,8 @@ def pixels(page: Page, selector: str) -> str:
         """async (selector) => {
             const image = document.querySelector(selector);
             await image.decode();
-            const canvas = Object.assign(document.createElement("canvas"), { width: image.naturalWidth, height: image.naturalHeight });
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
             canvas.getContext("2d").drawImage(image, 0, 0);
             return canvas.toDataURL();
         }""",
