@@ -4,12 +4,25 @@ import re
 import time
 from io import BytesIO
 from pathlib import Path
-from urllib.request import urlopen
 
+import httpx
 from PIL import Image
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, expect
 
 PLANE = "/#/walk?model=cifar10@1&stops=1,2,3,4&classes=dog,cat,horse,ship&x=0&y=0"
+
+
+COUNT = """() => {
+    const ask = window.fetch;
+    let out = 0;
+    window.most = 0;
+    window.fetch = (...asked) => {
+        if (!String(asked[0]).startsWith("interpolate")) return ask(...asked);
+        window.most = Math.max(window.most, (out += 1));
+        return ask(...asked).finally(() => (out -= 1));
+    };
+}"""
+"""Has the page count how many points of the plane it asks for at once."""
 
 
 def canvas(page: Page, name: str) -> str:
@@ -59,20 +72,13 @@ def test_arrow_keys_walk_over_the_plane_and_a_link_leads_back(page: Page) -> Non
 def test_a_pointer_that_races_has_one_request_out_and_stale_ones_are_dropped(page: Page, site: str) -> None:
     page.goto(PLANE)
     canvas(page, "The picture where the pointer is")
-    out: set[Request] = set()
-    most = [0]
-
-    def began(request: Request) -> None:
-        if "interpolate" in request.url:
-            out.add(request)
-            most[0] = max(most[0], len(out))
-
-    page.on("request", began)
-    page.on("requestfinished", out.discard)
-    page.on("requestfailed", out.discard)
+    page.evaluate(COUNT)
     # A hundred others keep the service busy, so that what the pointer asks for gets stale on its way.
     page.evaluate(
-        "() => { window.others = Array.from({length: 100}, (_, k) => fetch(`generate?model=cifar10&n=64&seed=${k}`, {method: 'POST'}).catch(() => 0)); }"
+        """() => {
+            const ask = (_, seed) => fetch(`generate?model=cifar10&n=64&seed=${seed}`, { method: "POST" });
+            window.others = Array.from({ length: 100 }, ask).map((one) => one.catch(() => 0));
+        }"""
     )
     box = page.get_by_role("application").bounding_box()
     assert box is not None
@@ -80,7 +86,7 @@ def test_a_pointer_that_races_has_one_request_out_and_stale_ones_are_dropped(pag
         page.mouse.move(box["x"] + 5 + step * 6, box["y"] + 5 + (step * 37) % 300)
         page.wait_for_timeout(40)
     page.evaluate("() => Promise.all(window.others)")
-    assert most[0] == 1
+    assert page.evaluate("window.most") == 1
     end = time.monotonic() + 10
     while dropped(site) == 0 and time.monotonic() < end:
         page.wait_for_timeout(100)
@@ -89,7 +95,7 @@ def test_a_pointer_that_races_has_one_request_out_and_stale_ones_are_dropped(pag
 
 def dropped(site: str) -> float:
     """Samples that the service did not draw since nobody waited for them any more."""
-    metrics = urlopen(f"{site}/metrics").read().decode()
+    metrics = httpx.get(f"{site}/metrics").text
     counts = re.findall(
         r'ganymede_dropped_samples_total\{model="cifar10@1",reason="(?:vanished|cancelled)"\} (\S+)', metrics
     )
