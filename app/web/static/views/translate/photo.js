@@ -1,0 +1,43 @@
+// A photo as it came: what the page can show of it, how large it is, and smaller copies.
+
+import { ask } from "../../api.js";
+
+/**
+ * The file with its size and a blob that the browser can show, which of a TIFF, say, is what the service reads in it.
+ * What neither can read is refused in the service's words.
+ */
+export async function photo(file, path) {
+  const shown = (await measured(file)) ? file : await seen(file, path);
+  const { width, height } = await measured(shown);
+  return { file, shown, width, height };
+}
+
+async function measured(blob) {
+  try {
+    const { width, height } = await createImageBitmap(blob);
+    return { width, height };
+  } catch {
+    return null;
+  }
+}
+
+/** The picture as the service reads it: with no strength a style leaves it as it was. */
+async function seen(file, path) {
+  const query = path === "style" ? { strength: 0, scale: "model", format: "png" } : { scale: "model", format: "png" };
+  return (await ask(path, { query, body: file, type: file.type || "application/octet-stream" })).blob();
+}
+
+/** What to send so that the longer side has `longest` pixels at most; the file itself if it has. */
+export async function reduced({ file, shown, width, height }, longest) {
+  const share = longest / Math.max(width, height);
+  if (share >= 1) return file;
+  const size = { width: Math.max(1, Math.round(width * share)), height: Math.max(1, Math.round(height * share)) };
+  const bitmap = await createImageBitmap(shown, { resizeWidth: size.width, resizeHeight: size.height, resizeQuality: "high" });
+  const canvas = Object.assign(document.createElement("canvas"), size);
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, size.width, size.height);
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.95));
+}
