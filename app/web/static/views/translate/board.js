@@ -35,6 +35,7 @@ export function board(drawing, tool) {
       drawing.rectangle(number, ...from, ...point);
     } else if (name === "brush") drawing.stroke(number, width, last, point);
     last = point;
+    drawing.changed();
   }
 
   canvas.addEventListener("pointerdown", (event) => {
@@ -45,8 +46,8 @@ export function board(drawing, tool) {
     drawing.begin();
     from = last = where(event);
     const { name, number } = tool();
-    if (name === "fill") drawing.flood(number, ...from.map((one) => Math.min(SIDE - 1, Math.max(0, one))));
-    else draw(from);
+    if (name === "fill") drawing.flood(number, ...from.map((one) => clamp(one, 0, SIDE - 1)));
+    draw(from);
   });
   canvas.addEventListener("pointermove", (event) => from && canvas.hasPointerCapture(event.pointerId) && draw(where(event)));
   canvas.addEventListener("pointerup", () => (from = null));
@@ -58,7 +59,6 @@ export function board(drawing, tool) {
   const place = () => {
     for (const [name, value] of Object.entries({ left: box.x, top: box.y, width: box.width, height: box.height })) frame.style[name] = `${(100 * value) / SIDE}%`;
   };
-  const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
   const apply = () => {
     const { name, number, width, label } = tool();
     const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
@@ -66,6 +66,7 @@ export function board(drawing, tool) {
     if (name === "rectangle") drawing.rectangle(number, box.x, box.y, box.x + box.width, box.y + box.height);
     else if (name === "brush") drawing.stroke(number, width, [x, y], [x, y]);
     else drawing.flood(number, x, y);
+    drawing.changed();
     told.textContent = `${label} put at ${box.x}, ${box.y}`;
   };
   canvas.addEventListener("keydown", (event) => {
@@ -84,4 +85,8 @@ export function board(drawing, tool) {
   });
   place();
   return { element, canvas, redraw };
+}
+
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
 }

@@ -1,8 +1,7 @@
 // A facade drawn in labels, and the photo that follows the pen.
 
-import { ask, timing } from "../../api.js";
+import { ask } from "../../api.js";
 import { addressed, h } from "../../dom.js";
-import { say } from "../../status.js";
 import { drop } from "../../ui/drop.js";
 import { slider } from "../../ui/fields.js";
 import { latest } from "../../ui/latest.js";
@@ -10,6 +9,7 @@ import { save } from "../../ui/tile.js";
 import { board } from "./board.js";
 import { drawing, SIDE } from "./drawing.js";
 import { facade, label, LABELS } from "./labels.js";
+import { photo as readable } from "./photo.js";
 import { bring } from "./style.js";
 
 const TOOLS = { rectangle: "Rectangle", brush: "Brush", fill: "Fill" };
@@ -32,8 +32,7 @@ export function show(root, model) {
     const answer = await ask("translate", { query: { model: model.model, format: "png" }, body, type: "image/png", signal });
     photo = await answer.blob();
     addressed(image, photo);
-    const { infer } = timing(answer);
-    told.textContent = `${Math.round(performance.now() - began)} ms from pen to photo${infer ? `, ${Math.round(infer)} ms of it on the device` : ""}`;
+    told.textContent = `${Math.round(performance.now() - began)} ms from pen to photo`;
   });
 
   const png = () => new Promise((resolve) => pad.canvas.toBlob(resolve, "image/png"));
@@ -56,14 +55,12 @@ export function show(root, model) {
   function step(change) {
     sheet.begin();
     change();
+    sheet.changed();
   }
 
   async function take(file) {
-    const bitmap = await createImageBitmap(file, { resizeWidth: SIDE, resizeHeight: SIDE, resizeQuality: "pixelated" }).catch(() => null);
-    if (!bitmap) {
-      say("This browser can't read that picture. A PNG of labels will do.", "error");
-      return;
-    }
+    const { shown } = await readable(file);
+    const bitmap = await createImageBitmap(shown, { resizeWidth: SIDE, resizeHeight: SIDE, resizeQuality: "pixelated" });
     const canvas = h("canvas", { width: SIDE, height: SIDE });
     const context = canvas.getContext("2d");
     context.drawImage(bitmap, 0, 0);
@@ -85,6 +82,7 @@ export function show(root, model) {
 
   const palette = h("fieldset", { class: "palette" }, h("legend", {}, "Label"), h("div", { class: "chips" }, LABELS.map(([text, colour], at) => chip(text, colour, at === number, () => (number = at)))));
   const place = drop({ label: "Or drop a label picture", accept: "image/*", take });
+  place.element.classList.add("slim");
   const keys = (event) => {
     if (!(event.ctrlKey || event.metaKey) || !/^[zy]$/i.test(event.key) || event.target.matches("input[type=text], textarea")) return;
     event.preventDefault();

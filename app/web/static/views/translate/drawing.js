@@ -5,8 +5,13 @@ import { LABELS, nearest } from "./labels.js";
 /** Pixels of a side: the pictures of the CMP database, twice of what the model sees. */
 export const SIDE = 256;
 const MOST_STEPS = 100;
+/** Each label's colour as four bytes in one number, in the order of the machine. */
+const WORDS = LABELS.map(([, colour]) => new Uint32Array(new Uint8Array([...colour, 255]).buffer)[0]);
 
-/** A drawing, all of the label `first`; `changed()` is called after each change. */
+/**
+ * A drawing, all of the label `first`. `changed()` is called after undo and redo; who draws calls it when done, since a
+ * house is many rectangles.
+ */
 export function drawing(first, changed) {
   const pixels = new Uint8Array(SIDE * SIDE).fill(first);
   const past = [];
@@ -21,6 +26,7 @@ export function drawing(first, changed) {
 
   return {
     pixels,
+    changed,
     get undoable() {
       return past.length > 0;
     },
@@ -48,13 +54,11 @@ export function drawing(first, changed) {
       const [left, right] = [Math.min(x0, x1), Math.max(x0, x1)].map(within);
       const [top, bottom] = [Math.min(y0, y1), Math.max(y0, y1)].map(within);
       for (let y = top; y < bottom; y += 1) pixels.fill(number, y * SIDE + left, y * SIDE + right);
-      changed();
     },
     /** A line of the width of the brush. */
     stroke(number, width, [x0, y0], [x1, y1]) {
       const steps = Math.max(1, Math.ceil(Math.hypot(x1 - x0, y1 - y0)));
       for (let step = 0; step <= steps; step += 1) dab(pixels, number, width / 2, x0 + ((x1 - x0) * step) / steps, y0 + ((y1 - y0) * step) / steps);
-      changed();
     },
     /** All that hangs together with a pixel and has its label. */
     flood(number, x, y) {
@@ -70,17 +74,16 @@ export function drawing(first, changed) {
         if (at >= SIDE) reached.push(at - SIDE);
         if (at < SIDE * (SIDE - 1)) reached.push(at + SIDE);
       }
-      changed();
     },
     /** The labels nearest to the colours of an ImageData of its size. */
     read({ data }) {
       for (let at = 0; at < pixels.length; at += 1) pixels[at] = nearest(data[at * 4], data[at * 4 + 1], data[at * 4 + 2]);
-      changed();
     },
     /** Its colours as ImageData. */
     painted() {
       const image = new ImageData(SIDE, SIDE);
-      for (let at = 0; at < pixels.length; at += 1) image.data.set([...LABELS[pixels[at]][1], 255], at * 4);
+      const words = new Uint32Array(image.data.buffer);
+      for (let at = 0; at < pixels.length; at += 1) words[at] = WORDS[pixels[at]];
       return image;
     },
   };

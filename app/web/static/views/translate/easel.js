@@ -7,7 +7,7 @@ import { compare } from "../../ui/compare.js";
 import { chips, choice } from "../../ui/fields.js";
 import { latest } from "../../ui/latest.js";
 import { save } from "../../ui/tile.js";
-import { reduced } from "./photo.js";
+import { reduced, sent } from "./photo.js";
 
 /** Sizes, of the longer side, that a large photo can be brought to; the first is what one begins with. */
 const SIDES = [512, 1024, 2048];
@@ -61,7 +61,7 @@ export function easel(path, { scale, changed }) {
     const ticking = tick(began, scales.value === "original" ? pixels : null);
     try {
       const asked = { ...query, scale: scales.value, format: pixels > MANY ? "jpeg" : "png" };
-      const answer = await ask(path, { query: asked, body, type: body.type || "application/octet-stream", signal });
+      const answer = await ask(path, { query: asked, ...sent(body), signal });
       const blob = await answer.blob();
       const took = performance.now() - began;
       if (scales.value === "original") pace = took / pixels;

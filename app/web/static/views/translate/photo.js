@@ -1,13 +1,13 @@
 // A photo as it came: what the page can show of it, how large it is, and smaller copies.
 
-import { ask } from "../../api.js";
+import { ask, Refusal } from "../../api.js";
 
 /**
  * The file with its size and a blob that the browser can show, which of a TIFF, say, is what the service reads in it.
  * What neither can read is refused in the service's words.
  */
-export async function photo(file, path) {
-  const shown = (await measured(file)) ? file : await seen(file, path);
+export async function photo(file) {
+  const shown = (await measured(file)) ? file : await seen(file);
   const { width, height } = await measured(shown);
   return { file, shown, width, height };
 }
@@ -22,9 +22,18 @@ async function measured(blob) {
 }
 
 /** The picture as the service reads it: with no strength a style leaves it as it was. */
-async function seen(file, path) {
-  const query = path === "style" ? { strength: 0, scale: "model", format: "png" } : { scale: "model", format: "png" };
-  return (await ask(path, { query, body: file, type: file.type || "application/octet-stream" })).blob();
+async function seen(file) {
+  try {
+    return (await ask("style", { query: { strength: 0, scale: "model", format: "png" }, ...sent(file) })).blob();
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    throw new Refusal("This browser can't show such a file. A JPEG or PNG will do.");
+  }
+}
+
+/** A file as the body of a request. What kind it is, the service reads from its bytes. */
+export function sent(file) {
+  return { body: file, type: file.type || "application/octet-stream" };
 }
 
 /** What to send so that the longer side has `longest` pixels at most; the file itself if it has. */

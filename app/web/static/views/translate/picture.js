@@ -23,12 +23,12 @@ export function show(root, models, params) {
     },
   });
   const place = drop({ label: "A picture: drop it here, or paste it.", hint: "What the model was trained on comes out best: its name says what that is.", accept: "image/*", camera: true, take });
-  const large = h("div", { class: "room", hidden: true }, h("div", { class: "settings" }, stand.settings), stand.element);
+  const large = h("div", { class: "room large", hidden: true }, h("div", { class: "settings" }, stand.settings), stand.element);
   root.append(picker.element, place.element, large);
 
   async function take(file) {
     say("Reading the picture");
-    const next = await photo(file, "translate");
+    const next = await photo(file);
     quiet();
     stand.set(next);
     given = true;

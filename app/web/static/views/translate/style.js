@@ -8,7 +8,7 @@ import { slider } from "../../ui/fields.js";
 import { act, tile } from "../../ui/tile.js";
 import { noted } from "../translate.js";
 import { easel } from "./easel.js";
-import { photo, reduced } from "./photo.js";
+import { photo, reduced, sent } from "./photo.js";
 
 /** Pixels of the longer side of what the wall shows: enough to choose by, and soon done. */
 const SMALL = 192;
@@ -44,7 +44,7 @@ export function show(root, models, params) {
       paint();
     },
   });
-  const large = h("div", { class: "room", hidden: true }, h("div", { class: "settings" }, strength.element, stand.settings), stand.element);
+  const large = h("div", { class: "room large", hidden: true }, h("div", { class: "settings" }, strength.element, stand.settings), stand.element);
   const place = drop({ label: "A photo: drop it here, or paste it.", hint: "It goes to this service alone, which keeps nothing of it.", accept: "image/*", camera: true, take });
   const sheets = h("div", { class: "sheets" });
   root.append(place.element, sheets, h("section", { class: "made", hidden: true }, h("div", {}, h("div", { class: "row" }, h("h2", {}, "In every style"), cancel), wall), large));
@@ -52,12 +52,12 @@ export function show(root, models, params) {
 
   async function take(file) {
     say("Reading the photo");
-    const next = await photo(file, "style");
+    const next = await photo(file);
     quiet();
     work?.abort();
     [given, last] = [next, file];
     stand.set(given);
-    sheets.replaceChildren();
+    sheets.hidden = true;
     made.hidden = large.hidden = false;
     place.element.classList.add("slim");
     paint();
@@ -86,6 +86,7 @@ export function show(root, models, params) {
     if (!wall.children.length) {
       // Nothing came of it, and why has been told: the room is as it was before.
       made.hidden = true;
+      sheets.hidden = false;
       [given, last] = [null, null];
       stand.stop();
     }
@@ -98,12 +99,12 @@ export function show(root, models, params) {
       const [one, place] = waiting.shift();
       const began = performance.now();
       const query = { model: one.model, style: one.style, format: "webp" };
-      const answer = await ask("style", { query, body: small, type: small.type || "application/octet-stream", signal });
+      const answer = await ask("style", { query, ...sent(small), signal });
       const choose = act("", `Look closer at ${one.style} by ${one.model}`, () => pick(one));
       choose.className = "whole";
       choose.title = one.title;
-      const took = Math.round(performance.now() - began);
-      place.fill({ blob: await answer.blob(), alt: `the photo in the style ${one.style}, by ${one.model}`, title: one.style, left: one.model.split("@")[0], right: `${took} ms`, acts: [choose] });
+      const took = ((performance.now() - began) / 1000).toFixed(2);
+      place.fill({ blob: await answer.blob(), alt: `the photo in the style ${one.style}, by ${one.model}`, title: one.style, left: one.model.split("@")[0], right: `${took} s`, acts: [choose] });
       choose.dataset.of = key(one);
       mark();
     }
