@@ -1,12 +1,13 @@
-"""Translate, as somebody does it who has a photo, or a pen."""
+"""Translate, as somebody does it who has a photo."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Page, Request, expect
+
+from tests.web.seen import give, pixels, until
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLES = 2
@@ -94,7 +95,7 @@ def test_the_strength_slider_leaves_as_much_of_the_photo_as_it_says(page: Page, 
     with page.expect_response(lambda answer: "strength=0&" in answer.url):
         pass
     expect(page.locator(".compare .after")).to_have_js_property("complete", True)
-    page.wait_for_function("document.querySelector('.compare .after').style.opacity === '1'")
+    expect(page.locator(".compare .after")).to_have_css("opacity", "1")
     photograph = pixels(page.locator(".compare .before"))
     assert pixels(page.locator(".compare .after")) == photograph != full
     with page.expect_download() as download:
@@ -117,7 +118,8 @@ def test_the_slider_has_one_request_in_flight_and_what_is_stale_is_dropped(page:
 
     page.on("request", begun)
     page.on("requestfinished", lambda request: flying.discard(request))
-    page.on("requestfailed", lambda request: (flying.discard(request), given_up.append(request)))
+    page.on("requestfailed", lambda request: flying.discard(request))
+    page.on("requestfailed", lambda request: given_up.append(request))
     strength = page.get_by_label("Strength")
     strength.focus()
     for _ in range(12):
@@ -125,7 +127,7 @@ def test_the_slider_has_one_request_in_flight_and_what_is_stale_is_dropped(page:
     assert page.locator(".compare .after").evaluate("(image) => image.style.opacity") == "0.4", "not before the service"
     with page.expect_response(lambda answer: "strength=0.4" in answer.url, timeout=30_000):
         pass
-    page.wait_for_function("document.querySelector('.compare .after').style.opacity === '1'")
+    expect(page.locator(".compare .after")).to_have_css("opacity", "1")
     assert most[0] == 1
     assert given_up
 
@@ -138,6 +140,17 @@ def test_the_scale_changes_what_is_painted(page: Page, photo: Path) -> None:
     with page.expect_response(lambda answer: "scale=model" in answer.url):
         page.get_by_role("radio", name="Model").check(force=True)
     until(page, lambda: pixels(page.locator(".compare .after")) != fine)
+
+
+def test_the_address_has_the_settings_of_the_room(page: Page, photo: Path) -> None:
+    page.goto("/#/translate?do=style&model=monet%401&style=photo&strength=0.4&scale=model")
+    expect(page.get_by_role("button", name="Choose a file")).to_be_visible()
+    with page.expect_request(
+        lambda request: all(part in request.url for part in ("style=photo", "strength=0.4", "scale=model"))
+    ):
+        give(page, photo)
+    expect(page.get_by_label("Strength")).to_have_value("0.4")
+    expect(page.get_by_role("radio", name="Model")).to_be_checked()
 
 
 def test_the_line_between_before_and_after_follows_keys_and_any_press(page: Page, photo: Path) -> None:
@@ -196,114 +209,11 @@ def test_what_is_no_photo_is_told_in_the_words_of_the_service(
     expect(page.locator(".styles .tile")).to_have_count(0)
 
 
-def test_the_photo_follows_the_pen_and_undo_goes_back(page: Page) -> None:
-    page.goto("/#/translate?do=draw")
-    board, house = (
-        page.get_by_role("application", name="Facade labels"),
-        page.get_by_alt_text("The photo that the model"),
-    )
-    drawn = settled(page, house)
-    first = pixels(board)
-    page.get_by_role("radio", name="balcony").check(force=True)
-    drag(page, board, (20, 60), (230, 120))
-    assert at(board, 100, 90) == [192, 255, 63]
-    changed = settled(page, house, after=drawn)
-    assert changed != drawn
-    page.get_by_role("button", name="Undo").click()
-    assert pixels(board) == first
-    assert settled(page, house, after=changed) == drawn
-    page.keyboard.press("Control+Shift+z")
-    assert at(board, 100, 90) == [192, 255, 63]
-    expect(page.get_by_role("button", name="Redo")).to_be_disabled()
-
-
-def test_a_finger_draws_and_the_page_stays_where_it_is(page: Page) -> None:
-    page.set_viewport_size({"width": 390, "height": 780})
-    page.goto("/#/translate?do=draw")
-    board = page.get_by_role("application", name="Facade labels")
-    page.get_by_role("radio", name="shop").check(force=True)
-    expect(board).to_be_in_viewport(ratio=1)
-    box = board.bounding_box()
-    assert box is not None
-    fingers = page.context.new_cdp_session(page)
-    fingers.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
-    for kind, x, y in (("touchStart", 40, 40), ("touchMove", 60, 160), ("touchMove", 120, 200), ("touchEnd", 0, 0)):
-        place = spot(board, x, y)
-        touched = [] if kind == "touchEnd" else [{"x": box["x"] + place["x"], "y": box["y"] + place["y"]}]
-        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
-    assert at(board, 42, 42) == at(board, 117, 197) == [174, 0, 0]
-    assert page.evaluate("[scrollX, scrollY, document.documentElement.scrollWidth <= innerWidth]") == [0, 0, True]
-
-
-def test_brush_fill_and_clear_do_what_they_say(page: Page) -> None:
-    page.goto("/#/translate?do=draw")
-    board = page.get_by_role("application", name="Facade labels")
-    page.get_by_role("button", name="Clear").click()
-    assert at(board, 10, 10) == at(board, 240, 240) == [0, 48, 255]
-    page.get_by_role("button", name="Brush").click()
-    page.get_by_role("radio", name="pillar").check(force=True)
-    drag(page, board, (128, 0), (128, 255))
-    assert at(board, 128, 128) == [254, 0, 0]
-    page.get_by_role("button", name="Fill").click()
-    page.get_by_role("radio", name="shop").check(force=True)
-    drag(page, board, (10, 10), (10, 10))
-    assert at(board, 60, 200) == [174, 0, 0]
-    assert at(board, 200, 200) == [0, 48, 255]
-
-
-def test_a_rectangle_is_placed_by_keys_alone(page: Page) -> None:
-    page.goto("/#/translate?do=draw")
-    board = page.get_by_role("application", name="Facade labels")
-    page.get_by_role("button", name="Clear").focus()
-    page.keyboard.press("Enter")
-    board.focus()
-    for key in ("ArrowLeft", "ArrowUp", "Shift+ArrowRight", "Enter"):
-        page.keyboard.press(key)
-    assert at(board, 88, 88) == at(board, 127, 135) == [0, 128, 255]
-    assert at(board, 87, 88) == at(board, 128, 135) == [0, 48, 255]
-    expect(page.get_by_text("window put at 88, 88")).to_be_attached()
-    page.keyboard.press("Control+z")
-    assert at(board, 88, 88) == [0, 48, 255]
-
-
-def test_a_label_picture_becomes_the_drawing_and_both_can_be_saved(page: Page, tmp_path: Path) -> None:
-    labels = Image.open(ROOT / "models/facades/1/samples.png").convert("RGB").crop((298, 0, 426, 128))
-    labels.save(tmp_path / "labels.png")
-    page.goto("/#/translate?do=draw")
-    board = page.get_by_role("application", name="Facade labels")
-    house = page.get_by_alt_text("The photo that the model")
-    before, first = settled(page, house), pixels(board)
-    give(page, tmp_path / "labels.png")
-    until(page, lambda: pixels(board) != first)
-    settled(page, house, after=before)
-    for button, name in (("Save the photo", "facade.png"), ("Save the drawing", "facade-labels.png")):
-        with page.expect_download() as download:
-            page.get_by_role("button", name=button).click()
-        assert download.value.suggested_filename == name
-        download.value.save_as(tmp_path / name)
-    assert Image.open(tmp_path / "facade.png").size == (256, 256)
-    assert b"ganymede:recipe" in (tmp_path / "facade.png").read_bytes()
-
-
 def test_any_picture_goes_through_a_translator(page: Page, photo: Path) -> None:
     page.goto("/#/translate?do=picture")
     give(page, photo)
     expect(page.get_by_role("img", name="translated by facades@1")).to_be_visible()
     expect(page.get_by_role("slider", name="How much of before")).to_be_attached()
-
-
-def test_the_house_that_was_drawn_can_be_painted(page: Page) -> None:
-    page.goto("/#/translate?do=draw")
-    settled(page, page.get_by_alt_text("The photo that the model"))
-    page.get_by_role("button", name="Paint the photo in a style").click()
-    expect(page.locator(".styles .tile img")).to_have_count(STYLES)
-
-
-def give(page: Page, file: Path) -> None:
-    expect(page.get_by_role("button", name="Choose a file")).to_be_visible()
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Choose a file").click()
-    chooser.value.set_files(file)
 
 
 def share(page: Page) -> float:
@@ -324,67 +234,3 @@ def dropped(page: Page, site: str) -> float:
     return sum(
         float(value) for value in re.findall(r"^ganymede_dropped_samples_total\{.*?\} (\S+)$", text, re.MULTILINE)
     )
-
-
-def until(page: Page, true: Callable[[], bool]) -> None:
-    for _ in range(100):
-        if true():
-            return
-        page.wait_for_timeout(100)
-    pytest.fail("it never came to that")
-
-
-def settled(page: Page, image: Locator, *, after: str | None = None) -> str:
-    """What a picture shows once it is another than `after` and stays so for a moment."""
-    expect(image).to_have_attribute("src", re.compile("^blob:"))
-    seen, calm = "", 0
-    for _ in range(100):
-        page.wait_for_timeout(100)
-        now = pixels(image)
-        calm = calm + 1 if now == seen and now != after else 0
-        seen = now
-        if calm == 3:
-            return seen
-    pytest.fail("the picture never changed, or never stood still")
-
-
-def spot(board: Locator, x: float, y: float) -> dict[str, float]:
-    box = board.bounding_box()
-    assert box is not None
-    return {"x": x * box["width"] / 256, "y": y * box["height"] / 256}
-
-
-def drag(page: Page, board: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """With the mouse, from one point of the drawing to another."""
-    board.scroll_into_view_if_needed()
-    box = board.bounding_box()
-    assert box is not None
-    for number, (x, y) in enumerate((start, end)):
-        place = spot(board, x, y)
-        page.mouse.move(box["x"] + place["x"], box["y"] + place["y"], steps=8)
-        if not number:
-            page.mouse.down()
-    page.mouse.up()
-
-
-def at(board: Locator, x: int, y: int) -> list[int]:
-    """The colour of a pixel of the drawing."""
-    colour: list[int] = board.evaluate(
-        "(canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data].slice(0, 3)", [x, y]
-    )
-    return colour
-
-
-def pixels(picture: Locator) -> str:
-    """What a picture or a canvas shows, as the browser decoded it."""
-    drawn: str = picture.evaluate(
-        """async (picture) => {
-            if (picture.decode) await picture.decode();
-            const canvas = document.createElement("canvas");
-            canvas.width = picture.naturalWidth ?? picture.width;
-            canvas.height = picture.naturalHeight ?? picture.height;
-            canvas.getContext("2d").drawImage(picture, 0, 0);
-            return canvas.toDataURL();
-        }"""
-    )
-    return drawn

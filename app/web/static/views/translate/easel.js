@@ -1,6 +1,6 @@
 // Where a picture becomes what a route makes of it: before and after, at which size and scale, how far it is, what came.
 
-import { ask, timing } from "../../api.js";
+import { ask } from "../../api.js";
 import { h } from "../../dom.js";
 import { say } from "../../status.js";
 import { compare } from "../../ui/compare.js";
@@ -28,6 +28,7 @@ export function easel(path, { scale, changed }) {
   let full = {};
   const view = compare("");
   const told = h("p", { class: "small faint", role: "status" });
+  const count = h("p", { class: "small faint" }); // not live: a screen reader would count along
   const bar = h("progress", { hidden: true, max: 1, "aria-label": "How far it is" });
   const cancel = h("button", { type: "button", hidden: true, onclick: stop }, "Cancel");
   const keep = h("button", { type: "button", class: "main", hidden: true, onclick: () => save(made.blob, made.name) }, "Save");
@@ -57,6 +58,7 @@ export function easel(path, { scale, changed }) {
     const longest = side ?? Infinity;
     const share = Math.min(1, longest / Math.max(given.width, given.height));
     const pixels = given.width * given.height * share ** 2;
+    const of = kind(query);
     const body = await reduced(given, longest);
     const ticking = tick(began, scales.value === "original" ? pixels : null);
     try {
@@ -67,13 +69,12 @@ export function easel(path, { scale, changed }) {
       if (scales.value === "original") pace = took / pixels;
       view.show(given.shown, blob);
       view.alt = title;
-      if ((query.strength ?? 1) === 1) full = { of: kind(query), blob };
+      if ((query.strength ?? 1) === 1) full = { of, blob };
       made = { blob, name: `${title.toLowerCase().replace(/\W+/g, "-")}.${asked.format === "jpeg" ? "jpg" : "png"}` };
       keep.hidden = false;
-      const { infer } = timing(answer);
-      told.textContent = `${what} · ${(took / 1000).toFixed(2)} s${infer ? `, ${(infer / 1000).toFixed(2)} s of it on the device` : ""}`;
+      told.textContent = `${what} · ${(took / 1000).toFixed(2)} s`;
     } catch (error) {
-      told.textContent = error.name === "AbortError" ? "" : "It was not painted.";
+      told.textContent = made ? "This is the one before." : "";
       throw error;
     } finally {
       ticking();
@@ -89,13 +90,15 @@ export function easel(path, { scale, changed }) {
       if (whole) bar.value = Math.min(0.97, now / whole);
       else bar.removeAttribute("value");
       bar.hidden = cancel.hidden = false;
-      told.textContent = `Painting, ${Math.round(now / 1000)} s${whole ? ` of about ${Math.ceil(whole / 1000)}` : ""}`;
+      told.textContent = "";
+      count.textContent = `Painting, ${Math.round(now / 1000)} s${whole ? ` of about ${Math.ceil(whole / 1000)}` : ""}`;
     };
     const timer = setInterval(tell, 250);
     view.element.setAttribute("aria-busy", "true");
     return () => {
       clearInterval(timer);
       bar.hidden = cancel.hidden = true;
+      count.textContent = "";
       view.element.removeAttribute("aria-busy");
     };
   }
@@ -109,9 +112,12 @@ export function easel(path, { scale, changed }) {
   }
 
   return {
-    element: h("section", { class: "easel", "aria-label": "Before and after" }, view.element, h("div", { class: "row" }, keep, cancel, bar, told)),
+    element: h("section", { class: "easel", "aria-label": "Before and after" }, view.element, h("div", { class: "row" }, keep, cancel, bar, count, told)),
     settings: h("div", {}, scales.element, sizes),
     set,
+    get scale() {
+      return scales.value;
+    },
     paint: (query, title, what) => painter.want({ query, title, what }),
     /** Shows at once what a weaker strength comes to, until the service has drawn it: so much of the full over the photo. */
     blend: (query) => full.of === kind(query) && view.show(given.shown, full.blob, query.strength),

@@ -38,7 +38,7 @@ export function show(root, models, params) {
   }
 
   function translate() {
-    noted({ do: "picture", model: model.model });
+    noted({ do: "picture", model: model.model, scale: stand.scale });
     if (given) stand.paint({ model: model.model }, `translated by ${model.model}`, model.title);
   }
 

@@ -124,7 +124,7 @@ export function show(root, models, params) {
   const query = () => ({ model: chosen.model, style: chosen.style, strength: strength.value });
 
   function paint() {
-    noted({ do: "style", ...query() });
+    noted({ do: "style", ...query(), scale: stand.scale });
     if (given) stand.paint(query(), `${chosen.style} by ${chosen.model}`, chosen.title);
   }
 
