@@ -33,6 +33,7 @@ async function enter() {
   document.title = `${title} · Ganymede`;
   for (const link of rooms.children) link.toggleAttribute("aria-current", link.dataset.room === name);
   rooms.querySelector("[aria-current]")?.setAttribute("aria-current", "page");
+  rooms.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   const root = h("div", { class: `view-${name}` });
   try {
     const room = await load();
