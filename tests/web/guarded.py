@@ -1,5 +1,6 @@
 """The real application behind somebody who asks for a key, and keeps its metrics to others."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Guard:
-    """Asks for `KEY` on all but the page and its files, if `key`; answers `/metrics` with `metrics`, if that is a status."""
+    """Asks for `KEY` on all but the page, if `key`; refuses `/metrics` with the status `metrics`, if there is one."""
 
     def __init__(self, app: ASGIApp, *, key: bool, metrics: int | None) -> None:
         self.app, self.key, self.metrics = app, key, metrics
@@ -40,10 +41,15 @@ def _problem(status: int, detail: str) -> JSONResponse:
 
 @contextmanager
 def guarded(folder: Path, *, key: bool = False, metrics: int | None = None, **settings: Any) -> Iterator[str]:
-    """The address of a service of `folder`, or, where that is empty, of the shipped `fashion`."""
+    """The address of a service of `folder`, where the shipped `fashion` is put if it is empty; no model is loading."""
     folder.mkdir(exist_ok=True)
     if not any(folder.iterdir()):
         (folder / "fashion").symlink_to(ROOT / "models" / "fashion")
-    app: Any = Guard(create_app(Settings(models=folder, device="cpu", **settings)), key=key, metrics=metrics)
-    with listening(app) as url:
+    app = create_app(Settings(models=folder, device="cpu", **settings))
+    door: Any = Guard(app, key=key, metrics=metrics)
+    with listening(door) as url:
+        end = time.monotonic() + 20
+        while any(entry.state == "loading" for entry in app.state.service.catalog.entries()):
+            assert time.monotonic() < end, "the models are still loading"
+            time.sleep(0.01)
         yield url

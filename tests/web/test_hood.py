@@ -32,8 +32,8 @@ def test_work_that_was_cancelled_is_seen_to_vanish(page: Page) -> None:
     lift(page)
     expect(page.get_by_role("group", name="Waiting")).to_contain_text("0")
     page.get_by_label("How many").fill("64")
-    page.get_by_role("button", name="Draw", exact=True).click()
-    page.get_by_role("button", name="Cancel").click()
+    draw = page.get_by_role("button", name="Draw", exact=True)
+    draw.evaluate("(button) => { button.click(); setTimeout(() => button.click(), 60); }")  # somebody in a hurry
     expect(page.get_by_role("group", name="Vanished")).to_contain_text("cancelled")
 
 

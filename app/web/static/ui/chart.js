@@ -41,7 +41,7 @@ export function lines({ title, series, x, y, even = false, mark = null }) {
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${series.map(([name, points]) => `${name} from ${short(points[0][1])} to ${short(points.at(-1)[1])}`).join(", ")}` },
     [low, (low + high) / 2, high].map((value) => [
       svg("path", { class: "grid", d: `M${LEFT} ${up(value)}H${WIDTH - 8}` }),
-      text({ x: LEFT - 6, y: up(value) + 4, "text-anchor": "end" }, short(value)),
+      text({ x: LEFT - 6, y: up(value) + 4, "text-anchor": "end" }, short(Math.abs(value) < (high - low) / 500 ? 0 : value)),
     ]).flat(),
     ticks.map((at) => text({ x: across(at), y: HEIGHT - 8, "text-anchor": at === places.at(-1) && !even ? "end" : "middle" }, short(at))),
     mark ? [svg("path", { class: "mark", d: `M${across(mark[0])} ${TOP}V${HEIGHT - FOOT}` })] : [],

@@ -4,16 +4,10 @@ import { ask, read } from "../api.js";
 import { addressed, h, sheet } from "../dom.js";
 import { forget } from "../models.js";
 import { fail } from "../status.js";
+import { STATES } from "./models/tasks.js";
 
 /** How often models that are still coming are looked for, in milliseconds. */
 const AGAIN = 2000;
-const STATES = {
-  ready: "ready",
-  loading: "on its way",
-  unloaded: "asleep: it comes when asked for",
-  failing: "failing: its last batches broke",
-  failed: "can't be served",
-};
 
 /** The room; `model` in `params` is the one that is opened, a name or name@version. */
 export async function show(root, params) {

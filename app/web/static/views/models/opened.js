@@ -5,7 +5,7 @@ import { h } from "../../dom.js";
 import { lines } from "../../ui/chart.js";
 import { markdown, sections } from "../../ui/markdown.js";
 import { numbers } from "./numbers.js";
-import { purpose, rooms } from "./tasks.js";
+import { STATES, purpose, rooms } from "./tasks.js";
 
 /** Fills `root` with the model of a reference. A Refusal if there is none. */
 export async function open(root, reference, pictures, signal) {
@@ -15,11 +15,11 @@ export async function open(root, reference, pictures, signal) {
   root.append(
     h("p", { class: "small" }, h("a", { href: "#/models" }, "← All models")),
     h("h1", {}, model.title ?? model.model),
-    h("p", { class: "faint" }, h("code", {}, model.model), ` ${[model.state, ...(model.tasks ?? [])].join(" · ")}`),
+    h("p", { class: "faint" }, h("code", {}, model.model), ` ${[...(model.tasks ?? []), STATES[model.state] ?? model.state].join(" · ")}`),
     model.reason ? h("p", { class: "reason" }, `${model.reason}.`) : "",
     h("p", { class: "row" }, ways(model)),
     h("div", { class: "facts" }, drawn, model.metrics && h("div", {}, promises(model, card))),
-    ...(model.metrics ? parts(model, pictures) : asleep(model, card)),
+    ...(model.metrics ? parts(model, pictures) : whole(card)),
   );
 }
 
@@ -53,13 +53,10 @@ function parts(model, pictures) {
   ].filter(Boolean);
 }
 
-/** What can be told of a model that isn't in memory: its card, whole. */
-function asleep(model, card) {
-  const text = [...card].map(([heading, body]) => (heading ? `## ${heading}\n\n${body}` : "")).join("\n\n");
-  return [
-    model.state === "unloaded" ? h("p", {}, "It isn't in memory now: the first request brings it back. Its card says:") : "",
-    text ? h("div", { class: "card" }, markdown(text, 0)) : "",
-  ];
+/** What can be told of a model that isn't served, or not yet: its card, if it has one. */
+function whole(card) {
+  const text = [...card].map(([heading, body]) => (heading ? `## ${heading}\n\n${body}` : "")).join("\n\n").trim();
+  return text ? [h("div", { class: "card" }, markdown(text, 0))] : [];
 }
 
 function part(title, ...content) {

@@ -1,4 +1,13 @@
-// What the tasks are in words, and the rooms where one does them.
+// States and tasks in words, and the rooms where one does a task.
+
+/** What a state of the service's means to whoever wants to use the model. */
+export const STATES = {
+  ready: "ready",
+  loading: "on its way",
+  unloaded: "asleep: it comes when asked for",
+  failing: "failing: its last batches broke",
+  failed: "can't be served",
+};
 
 const TASKS = {
   generate: ["drawing pictures from nothing but a seed", [["Draw", "generate"], ["Walk", "walk"]]],
