@@ -33,6 +33,7 @@ async function enter() {
   document.title = `${title} · Ganymede`;
   for (const link of rooms.children) link.toggleAttribute("aria-current", link.dataset.room === name);
   rooms.querySelector("[aria-current]")?.setAttribute("aria-current", "page");
+  rooms.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   const root = h("div", { class: `view-${name}` });
   try {
     const room = await load();
@@ -43,7 +44,8 @@ async function enter() {
     }
     leave = stop ?? null;
     view.replaceChildren(root);
-    view.focus({ preventScroll: true });
+    // Who has just come starts at the top, with the skip link; who changes rooms starts in the room.
+    if (visit > 1) view.focus({ preventScroll: true });
     scrollTo(0, 0);
   } catch (error) {
     fail(error);
@@ -52,6 +54,12 @@ async function enter() {
 
 function lay() {
   rooms.append(...Object.entries(ROOMS).map(([name, [title]]) => h("a", { href: `#/${name}`, "data-room": name }, title)));
+
+  // Not by its address, which is where rooms are named.
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    view.focus();
+  });
 
   const themes = { auto: "◐", light: "☀", dark: "☾" };
   const button = document.getElementById("theme");
