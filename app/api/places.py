@@ -67,8 +67,8 @@ def every(app: FastAPI) -> Iterator[Place]:
     for context in iter_route_contexts(app.routes):
         route: Any = context.original_route
         mounted = isinstance(route, Mount)
-        path = str(context.path)
-        pattern, _, _ = compile_path(f"{path}/{{path:path}}" if mounted else path)
+        path = f"{context.path}/{{path:path}}" if mounted else str(context.path)
+        pattern, _, _ = compile_path(path)
         endpoint = route.app if mounted else context.endpoint
         methods = None if context.methods is None else frozenset(context.methods)
         yield Place(path, pattern, methods, needed(endpoint), route)
