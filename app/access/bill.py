@@ -1,5 +1,6 @@
 """What a request used of the device, so that its key can be charged. The door opens a bill, jobs are put on it."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -18,16 +19,28 @@ class Work(Protocol):
 class Bill:
     """The pictures and device seconds of one request, which may be many jobs."""
 
-    def __init__(self) -> None:
+    def __init__(self, require: Callable[[], None]) -> None:
+        """`require` raises `QuotaExceeded` if the key has nothing left."""
+        self._require = require
+        self._opened = False
         self._pictures = 0
         self._seconds = 0.0
-        self._open: list[tuple[Work, bool]] = []
+        self._jobs: list[tuple[Work, bool]] = []
+
+    def open(self) -> None:
+        """Before the first job: raises `QuotaExceeded` if the key has nothing left.
+
+        Only here, so that what needs no device costs nothing, and what has begun is not stopped halfway.
+        """
+        if not self._opened:
+            self._require()
+            self._opened = True
 
     def put(self, job: Work, *, draws: bool) -> None:
         """Puts a job on the bill; `draws` tells that its samples are pictures, and no codes or scores."""
         # Those that are done go: a film of many frames need not keep each frame's job for its price.
-        self._close([entry for entry in self._open if entry[0].done()])
-        self._open.append((job, draws))
+        self._close([entry for entry in self._jobs if entry[0].done()])
+        self._jobs.append((job, draws))
 
     def total(self) -> tuple[int, float]:
         """Pictures and device seconds. Of a job that was cancelled on the device, what its batch was predicted to take.
@@ -35,7 +48,7 @@ class Bill:
         `pictures` are samples that went to the device, delivered or not: it drew them.
         """
         pictures, seconds = self._pictures, self._seconds
-        for job, draws in self._open:
+        for job, draws in self._jobs:
             samples, spent = job.spent()
             pictures += samples * draws
             seconds += spent
@@ -46,4 +59,4 @@ class Bill:
             samples, seconds = job.spent()
             self._pictures += samples * draws
             self._seconds += seconds
-            self._open.remove((job, draws))
+            self._jobs.remove((job, draws))

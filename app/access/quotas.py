@@ -39,27 +39,33 @@ class Quotas:
     def enter(self, key: Key) -> None:
         """Lets a request in, and counts it; `leave` must follow. Raises `QuotaExceeded`, having counted nothing."""
         now, usage, name = time.time(), self._usage, key.name
-        policies = _policies(key.quota)
-        for policy in policies:
-            if policy.counter != "requests" and self._left(key, policy, now) <= 0:
-                raise self._exceeded(key, policy, now)
         try:
             usage.enter(name)
         except FullError:
             # A counter that isn't there must not be a limit that isn't.
             words = f"there have been {NAMES} names since the service started, and no other is counted; restart it"
-            raise self._refusal(key, "names", words, DAY) from None
+            raise QuotaExceeded("names", name, words, DAY) from None
         most = key.quota.concurrent
         if most is not None and usage.in_flight(name) > most:
             usage.leave(name)
-            raise self._refusal(key, "concurrent", f"at most {most} requests at a time; wait for an answer", 1)
-        for policy in policies:
+            raise QuotaExceeded("concurrent", name, f"at most {most} requests at a time; wait for an answer", 1)
+        for policy in _policies(key.quota):
             if policy.counter == "requests":
                 usage.add(name, "requests", int(now // MINUTE), 1)
                 if self._left(key, policy, now) < 0:
                     usage.add(name, "requests", int(now // MINUTE), -1)
                     usage.leave(name)
-                    raise self._exceeded(key, policy, now)
+                    raise _exceeded(key, policy, now)
+
+    def require(self, key: Key) -> None:
+        """Raises `QuotaExceeded` if the key has no pictures or no seconds left.
+
+        What a request costs is known at its end: so the last one may go beyond the quota, and the next one is refused.
+        """
+        now = time.time()
+        for policy in _policies(key.quota):
+            if policy.counter != "requests" and self._left(key, policy, now) <= 0:
+                raise _exceeded(key, policy, now)
 
     def leave(self, key: Key, bill: Bill) -> None:
         """The request is over: charges what is on its bill."""
@@ -90,13 +96,9 @@ class Quotas:
     def _left(self, key: Key, policy: Policy, now: float) -> float:
         return policy.quota - self._usage.total(key.name, policy.counter, int(now // policy.window))
 
-    def _exceeded(self, key: Key, policy: Policy, now: float) -> QuotaExceeded:
-        return self._refusal(key, policy.name, f"at most {policy.words}", _until(policy, now))
 
-    def _refusal(self, key: Key, reason: Refused, words: str, seconds: float) -> QuotaExceeded:
-        refusal = QuotaExceeded(reason, key.name, words, seconds)
-        refusal.headers |= {name.decode(): value.decode() for name, value in self.headers(key)}
-        return refusal
+def _exceeded(key: Key, policy: Policy, now: float) -> QuotaExceeded:
+    return QuotaExceeded(policy.name, key.name, f"at most {policy.words}", _until(policy, now))
 
 
 def _until(policy: Policy, now: float) -> float:

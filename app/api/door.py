@@ -4,6 +4,8 @@ A bare ASGI wrapper. It stands there only where there are keys, or a port for ma
 matched to a route itself: a path that it doesn't know comes no further.
 """
 
+from functools import partial
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +24,8 @@ from app.metrics import Metrics
 
 MANAGEMENT: frozenset[Need] = frozenset({"admin", "metrics"})
 """What only the management port has, where there is one."""
+OPEN: frozenset[Need | None] = frozenset({"open", "health"})
+"""What needs no key."""
 
 
 class Door:
@@ -50,17 +54,16 @@ class Door:
             await self.app(scope, receive, send)
             return
         found = self._places.find(scope)
+        key = None
         try:
             self._require_port(scope, found)
-            if self._keys is None or (found is not None and found.place.need in ("open", "health")):
-                key = None
-            else:
+            if self._keys is not None and (found is None or found.place.need not in OPEN):
                 key = self._owner(self._keys, scope, found)
             _require_route(found)
             if key is not None:
                 self._quotas.enter(key)
         except (Problem, HTTPException) as error:
-            await self._refuse(error, scope, receive, send, found)
+            await self._refuse(error, scope, receive, send, found, key)
             return
         if key is None:
             await self.app(scope, receive, send)
@@ -68,7 +71,7 @@ class Door:
             await self._let_in(key, scope, receive, send)
 
     async def _let_in(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
-        bill = scope.setdefault("state", {})["bill"] = Bill()
+        bill = scope.setdefault("state", {})["bill"] = Bill(partial(self._require, key))
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -80,6 +83,13 @@ class Door:
         finally:
             self._quotas.leave(key, bill)
             self._metrics.key_used(key.name, *bill.total())
+
+    def _require(self, key: Key) -> None:
+        try:
+            self._quotas.require(key)
+        except QuotaExceeded as error:
+            self._metrics.key_refused(key.name, error.reason)
+            raise
 
     def _require_port(self, scope: Scope, found: Found | None) -> None:
         """Raises 404 for what the other port has."""
@@ -104,7 +114,13 @@ class Door:
         return key
 
     async def _refuse(
-        self, error: Problem | HTTPException, scope: Scope, receive: Receive, send: Send, found: Found | None
+        self,
+        error: Problem | HTTPException,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        found: Found | None,
+        key: Key | None,
     ) -> None:
         scope["app"] = self._routes
         if found is not None:
@@ -114,6 +130,8 @@ class Door:
             reason = "scope" if isinstance(error, Forbidden) else error.reason
             self._metrics.key_refused(error.name, reason)
         response = await problems.answer_to(Request(scope), error)
+        if key is not None:
+            response.raw_headers.extend(self._quotas.headers(key))
         await response(scope, receive, send)
 
 

@@ -50,13 +50,16 @@ def submitted(
 ) -> Job[Result]:
     """A job for the graph of that role, see `LiveModel.submit`.
 
-    Raises `ClientDisconnect`, and counts the samples as cancelled, where the client is gone already.
+    Raises `ClientDisconnect`, and counts the samples as cancelled, where the client is gone already; `QuotaExceeded`
+    where the key of the request has nothing left.
     """
     _require_client(request, live, len(next(iter(inputs.values()))))
-    job = live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
     bill: Bill | None = request.scope.get("state", {}).get("bill")
-    if bill is not None:
-        bill.put(job, draws=graph not in ("encoder", "critic"))
+    if bill is None:
+        return live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
+    bill.open()
+    job = live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
+    bill.put(job, draws=graph not in ("encoder", "critic"))
     return job
 
 

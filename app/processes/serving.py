@@ -6,6 +6,8 @@ import sys
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsConfigDict
 
+from app.access import keys
+from app.access.keys import KeysError
 from app.processes import listening, logs, supervisor
 from app.settings import Settings, explain
 
@@ -30,19 +32,24 @@ def run(argv: list[str]) -> int:
     if flaw := listening.flaw(settings):
         print(flaw, file=sys.stderr)
         return 2
+    try:
+        if settings.keys_file is not None:
+            keys.read(settings.keys_file)  # now, and not by each worker in turn
+    except KeysError as error:
+        print(error, file=sys.stderr)
+        return 2
     return _alone(settings) if settings.workers == 1 else supervisor.run(settings)
 
 
 def _alone(settings: Settings) -> int:
     # The supervisor needs nothing of this, and would hold its memory for nothing.
-    from app.access.keys import KeysError
     from app.engine.providers import DeviceUnavailable
     from app.main import create_app
     from app.processes import server
 
     try:
         app = create_app(settings)
-    except (DeviceUnavailable, KeysError) as error:
+    except DeviceUnavailable as error:
         print(error, file=sys.stderr)
         return 2
     logs.configure(settings)
