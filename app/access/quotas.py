@@ -7,7 +7,6 @@ The headers are those of draft-ietf-httpapi-ratelimit-headers, version 10: `Rate
 import math
 import time
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from app.access.bill import Bill
@@ -35,6 +34,8 @@ class Quotas:
 
     def __init__(self, usage: Usage) -> None:
         self._usage = usage
+        self._known: dict[str, tuple[Quota, tuple[Policy, ...], bytes]] = {}
+        """The policies of each key, and their header, by its name; they are new where its quota is."""
 
     def enter(self, key: Key) -> None:
         """Lets a request in, and counts it; `leave` must follow. Raises `QuotaExceeded`, having counted nothing."""
@@ -49,7 +50,7 @@ class Quotas:
         if most is not None and usage.in_flight(name) > most:
             usage.leave(name)
             raise QuotaExceeded("concurrent", name, f"at most {most} requests at a time; wait for an answer", 1)
-        for policy in _policies(key.quota):
+        for policy in self._policies(key)[0]:
             if policy.counter == "requests":
                 usage.add(name, "requests", int(now // MINUTE), 1)
                 if self._left(key, policy, now) < 0:
@@ -63,7 +64,7 @@ class Quotas:
         What a request costs is known at its end: so the last one may go beyond the quota, and the next one is refused.
         """
         now = time.time()
-        for policy in _policies(key.quota):
+        for policy in self._policies(key)[0]:
             if policy.counter != "requests" and self._left(key, policy, now) <= 0:
                 raise _exceeded(key, policy, now)
 
@@ -79,7 +80,7 @@ class Quotas:
 
     def headers(self, key: Key, bill: Bill | None = None) -> Headers:
         """What is left to a key, what is on the bill of this request so far taken off; nothing if it has no quota."""
-        policies = _policies(key.quota)
+        policies, described = self._policies(key)
         if not policies and key.quota.concurrent is None:
             return []
         now = time.time()
@@ -91,7 +92,14 @@ class Quotas:
         ]
         if (most := key.quota.concurrent) is not None:
             said.append(f'"concurrent";r={max(0, most - self._usage.in_flight(key.name))}')
-        return [(b"ratelimit-policy", _described(key.quota)), (b"ratelimit", ", ".join(said).encode())]
+        return [(b"ratelimit-policy", described), (b"ratelimit", ", ".join(said).encode())]
+
+    def _policies(self, key: Key) -> tuple[tuple[Policy, ...], bytes]:
+        known = self._known.get(key.name)
+        if known is None or known[0] is not key.quota:
+            policies = tuple(_those_of(key.quota))
+            known = self._known[key.name] = key.quota, policies, _described(key.quota, policies)
+        return known[1:]
 
     def _left(self, key: Key, policy: Policy, now: float) -> float:
         return policy.quota - self._usage.total(key.name, policy.counter, int(now // policy.window))
@@ -106,11 +114,6 @@ def _until(policy: Policy, now: float) -> float:
     return policy.window - now % policy.window
 
 
-@lru_cache(maxsize=1024)
-def _policies(quota: Quota) -> tuple[Policy, ...]:
-    return tuple(_those_of(quota))
-
-
 def _those_of(quota: Quota) -> Iterator[Policy]:
     if (most := quota.requests_per_minute) is not None:
         yield Policy("minute", "requests", most, MINUTE, f"{most} requests a minute")
@@ -121,11 +124,10 @@ def _those_of(quota: Quota) -> Iterator[Policy]:
         yield Policy("device-seconds", "device_seconds", seconds, DAY, words)
 
 
-@lru_cache(maxsize=1024)
-def _described(quota: Quota) -> bytes:
+def _described(quota: Quota, policies: tuple[Policy, ...]) -> bytes:
     """`RateLimit-Policy`. Its quotas are whole numbers; a unit that isn't named means requests."""
     units: dict[Counter, str] = {"requests": "", "pictures": ';qu="pictures"', "device_seconds": ';qu="device-seconds"'}
-    said = [f'"{one.name}";q={math.floor(one.quota)};w={one.window}{units[one.counter]}' for one in _policies(quota)]
+    said = [f'"{one.name}";q={math.floor(one.quota)};w={one.window}{units[one.counter]}' for one in policies]
     if quota.concurrent is not None:
         said.append(f'"concurrent";q={quota.concurrent};qu="concurrent-requests"')
     return ", ".join(said).encode()

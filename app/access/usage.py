@@ -8,6 +8,7 @@ never lets one too many in.
 
 import mmap
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
@@ -38,7 +39,7 @@ class Usage:
         self._words = memoryview(memory).cast("d")
         self._index = index
         self._count = count
-        self._places: list[dict[bytes, int]] = [{} for _ in range(count)]
+        self._places: list[dict[str, int]] = [{} for _ in range(count)]
         self._seen = [0] * count
         """Records of each region that `_places` knows."""
         self._read(index)
@@ -93,41 +94,36 @@ class Usage:
 
     def _own(self, name: str) -> int:
         """Where this worker's record of a name stands; made if there is none."""
-        padded = _padded(name)
-        place = self._places[self._index].get(padded)
+        place = self._places[self._index].get(name)
         if place is None:
             number = self._seen[self._index]
             if number == NAMES:
                 raise FullError
             place = self._index * REGION + number * RECORD
-            at = place * WORD
+            at, padded = place * WORD, name.encode("ascii").ljust(NAME, b"\0")
             # The beginning last: by that others know that a record is there.
             self._memory[at + WORD : at + NAME] = padded[WORD:]
             self._memory[at : at + WORD] = padded[:WORD]
-            self._places[self._index][padded] = place
+            self._places[self._index][name] = place
             self._seen[self._index] = number + 1
         return place
 
-    def _all(self, name: str) -> list[int]:
+    def _all(self, name: str) -> Iterator[int]:
         """Where the records of a name stand, in all regions that have one."""
-        padded = _padded(name)
-        for region in range(self._count):
-            if padded not in self._places[region]:
+        for region, places in enumerate(self._places):
+            if name not in places:
                 self._read(region)
-        return [places[padded] for places in self._places if padded in places]
+            if name in places:
+                yield places[name]
 
     def _read(self, region: int) -> None:
         """Takes in the names that a worker has added since the last time."""
         number = self._seen[region]
         while number < NAMES:
             place = region * REGION + number * RECORD
-            name = self._memory[place * WORD : place * WORD + NAME]
-            if not name[0]:
+            at = place * WORD
+            if not self._memory[at]:
                 break
-            self._places[region][name] = place
+            self._places[region][self._memory[at : at + NAME].rstrip(b"\0").decode("ascii")] = place
             number += 1
         self._seen[region] = number
-
-
-def _padded(name: str) -> bytes:
-    return name.encode("ascii").ljust(NAME, b"\0")
