@@ -26,6 +26,8 @@ MANAGEMENT: frozenset[Need] = frozenset({"admin", "metrics"})
 """What only the management port has, where there is one."""
 OPEN: frozenset[Need | None] = frozenset({"open", "health"})
 """What needs no key."""
+NOT_ALLOWED = 1008
+"""WebSocket's code for a violated policy (RFC 6455, section 7.4.1)."""
 
 
 class Door:
@@ -50,8 +52,12 @@ class Door:
         self._quotas = Quotas(usage)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            # There is no WebSocket here; one that comes must not come in by being no request.
+            await send({"type": "websocket.close", "code": NOT_ALLOWED})
             return
         found = self._places.find(scope)
         key = None
@@ -95,7 +101,8 @@ class Door:
         """Raises 404 for what the other port has."""
         if self._management is None:
             return
-        managing = scope["server"][1] == self._management
+        _, port = scope.get("server") or ("", None)
+        managing = port == self._management
         need = found.place.need if found else None
         if need != "health" and managing != (need in MANAGEMENT):
             raise HTTPException(404)

@@ -13,6 +13,7 @@ from openapi_spec_validator import validate
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.access.keys import Key, Keys, Quota, new_token, now
 from app.access.scopes import SCOPES, needs
@@ -113,6 +114,18 @@ def test_a_route_that_does_not_say_what_it_needs_is_the_administrators(models_di
             for path in ("/erase", "/shown")
         }
     assert statuses == {"/erase": [401, 403, 200, 403], "/shown": [401, 200, 403, 403]}
+
+
+def test_what_is_no_request_does_not_come_in_either(models_dir: Path, tmp_path: Path) -> None:
+    app = create_app(Settings(models=models_dir, device="cpu", keys_file=written(tmp_path / "keys.json")))
+
+    @app.websocket("/talk")
+    async def talk(socket: WebSocket) -> None:
+        await socket.accept()
+
+    with TestClient(app) as client, pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect("/talk"):
+        raise AssertionError("it came in")
+    assert closed.value.code == 1008
 
 
 @pytest.mark.parametrize(
