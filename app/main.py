@@ -7,11 +7,14 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp
 
-from app.api import docs, enhance, generate, health, models, openapi, problems, reproduce, score, translate
+from app.access.watched import KeysFile
+from app.api import docs, enhance, generate, health, models, openapi, problems, reproduce, score, secured, translate
 from app.api.codes import decode, encode, maps, reconstruct
 from app.api.counting import RequestCounter
 from app.api.deps import Service
+from app.api.door import Door
 from app.api.edits import edit
 from app.api.faces import inference, openai
 from app.api.hot import FrontedApp, HotRoutes
@@ -26,7 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """An ASGI application that serves the models of `settings`, by default those of the environment.
 
     Its lifespan starts loading the models and, at the end, finishes what was accepted. It answers while models load:
-    `/readyz` says when they are done.
+    `/readyz` says when they are done. Raises `KeysError` for a keys file that can't be used.
     """
     settings = settings or Settings()
     metrics = Metrics()
@@ -53,7 +56,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.service = Service(settings, metrics, catalog)
     hot = generate.router(settings)
     routes = [route for route in hot.routes if isinstance(route, APIRoute)]
-    app.front = RequestCounter(HotRoutes(app, routes), metrics)
+    front: ASGIApp = HotRoutes(app, routes)
+    keys = KeysFile(settings.keys_file) if settings.keys_file else None
+    app.state.door = None
+    if keys or settings.management_port:
+        front = app.state.door = Door(front, app, metrics, keys, settings.management_port)
+    if keys:
+        secured.install(app)
+    app.front = RequestCounter(front, metrics)
     problems.install(app)
     docs.install(app)
     app.include_router(hot)

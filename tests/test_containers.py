@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from app.main import create_app
+from app.processes import listening
 from app.processes.server import SLOW_READERS
 from app.processes.supervisor import GRACE
 from app.settings import PREFIX, Settings
@@ -53,6 +54,7 @@ def test_the_image_listens_on_every_address_at_the_port_that_it_exposes(monkeypa
         monkeypatch.setenv(name, value)
     settings = Settings()
     assert (settings.host, str(settings.port)) == ("0.0.0.0", LISTENS)  # noqa: S104 (inside a container)
+    assert listening.flaw(settings) is None
     assert str(settings.models) in {line.split()[-1] for line in instructions("COPY") if line.startswith("--from=")}
 
 
@@ -150,6 +152,8 @@ def test_compose_publishes_on_this_machine_only() -> None:
 def test_compose_hears_the_settings_that_a_container_can_change() -> None:
     # Where it listens and which models it has is the image's; the device, its runtime's; a drain is bound to the grace.
     fixed = {PREFIX + name for name in ("HOST", "PORT", "MODELS", "DEVICE", "DRAIN_SECONDS")}
+    # Keys and a second port come with files and ports of their own, see docs/operate.md.
+    fixed |= {PREFIX + name for name in ("KEYS_FILE", "ALLOW_ANONYMOUS", "MANAGEMENT_PORT", "MANAGEMENT_HOST")}
     assert set(SERVICES["app"]["environment"]) == VARIABLES - fixed
 
 

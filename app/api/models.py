@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app import contract
+from app.access.scopes import needs
 from app.api import caching, openapi
 from app.api.deps import service
 from app.card import DIRECTIONS
@@ -27,12 +28,14 @@ CARD = "README.md"
 
 
 @router.get("/models", response_class=JSONResponse)
+@needs("generate")
 async def list_models(request: Request) -> Response:
     """Every model version: its state, what it takes in memory, and the exact reason of each that isn't served."""
     return JSONResponse({"models": [_summary(request, entry) for entry in service(request).catalog.entries()]})
 
 
 @router.get("/models/{reference}", response_class=JSONResponse, responses=openapi.problems(404, 422))
+@needs("generate")
 async def show_model(request: Request, reference: Reference) -> Response:
     """One model: inputs, classes, training, metrics, licence, what a batch costs. A bare name: the newest version."""
     entry = _entry(request, reference)
@@ -44,6 +47,7 @@ async def show_model(request: Request, reference: Reference) -> Response:
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}, **openapi.problems(404, 422, 503)},
 )
+@needs("generate")
 async def model_samples(request: Request, reference: Reference) -> Response:
     """The sheet that was drawn from the exported graph at fixed seeds."""
     return await _file(request, reference, SAMPLES, "image/png")
@@ -54,6 +58,7 @@ async def model_samples(request: Request, reference: Reference) -> Response:
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}, **openapi.problems(404, 422, 503)},
 )
+@needs("generate")
 async def model_directions(request: Request, reference: Reference) -> Response:
     """What each direction of the model changes, from one end of its range to the other: a row for each of a few samples
     and each direction.
@@ -66,6 +71,7 @@ async def model_directions(request: Request, reference: Reference) -> Response:
     response_class=Response,
     responses={200: {"content": {"text/markdown": {}}}, **openapi.problems(404, 422, 503)},
 )
+@needs("generate")
 async def model_card(request: Request, reference: Reference) -> Response:
     """The model card: what it is, its data, its numbers and its limits, in Markdown for people."""
     return await _file(request, reference, CARD, "text/markdown")

@@ -148,7 +148,10 @@ class Batcher:
         parts = [(job, job.board(count, size)) for job, count in riding.items()]
         release: Release = "full" if work >= self.cost.useful else "wait" if self._batch_wait else "idle"
         empty = not any(self._lanes.values())
-        return Batch(self, parts, size, work, self.cost.seconds(work), release, alone and empty, expired)
+        batch = Batch(self, parts, size, work, self.cost.seconds(work), release, alone and empty, expired)
+        # Now, and put right when it is measured: else whoever always hangs up before the end would have it for nothing.
+        batch.charge(batch.seconds)
+        return batch
 
     def drop(self, job: Job[Any], reason: Drop, error: Exception, *, lost: int = 0) -> None:
         """Ends a job with an error. `lost` counts its samples that are out of the queue already and go by this."""
@@ -295,6 +298,11 @@ class Batch:
             return {name: value[rows] for name, value in job.inputs.items()}
         names = self.parts[0][0].inputs
         return {name: np.concatenate([job.inputs[name][rows] for job, rows in self.parts]) for name in names}
+
+    def charge(self, seconds: float) -> None:
+        """Charges so much time of the device to the jobs that ride here, each by its work."""
+        for job, rows in self.parts:
+            job.charge(seconds * (rows.stop - rows.start) * job.scale / self.work)
 
     def expire(self) -> None:
         """Ends the jobs whose deadline has passed; off this thread, since they may be thousands."""

@@ -18,6 +18,7 @@ class Deferred(Job[T]):
     """
 
     _job: Job[T] | None = None
+    _spent = 0, 0.0
 
     def cancel(self) -> bool:
         """As `Job.cancel`, of both jobs."""
@@ -31,6 +32,11 @@ class Deferred(Job[T]):
         super().keep()
         if (job := self._job) is not None:
             job.keep()
+
+    def spent(self) -> tuple[int, float]:
+        """As `Job.spent`, of the job that it became."""
+        job = self._job
+        return self._spent if job is None else job.spent()
 
     def enter(self, submit: Callable[[Arrays, float | None, Finish[T], Lane], Job[T]]) -> None:
         """Becomes the job that `submit` makes of inputs, deadline, finish and lane; what that raises ends this one."""
@@ -46,7 +52,9 @@ class Deferred(Job[T]):
         self._job.add_done_callback(self._follow)
 
     def _follow(self, ended: Future[Any]) -> None:
-        job, self._job = self._job, None
+        if (job := self._job) is not None:
+            self._spent = job.spent()
+        self._job = None
         if job is None or ended.cancelled() or not self._claim():
             return
         self.timing = replace(job.timing, queue=job.timing.queue + job.submitted - self.submitted)

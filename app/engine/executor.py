@@ -128,6 +128,7 @@ def run(batch: Batch) -> Callable[[], None]:
         began = time.perf_counter()
         outputs = batcher.run(batch.inputs(), batch.alone)
         seconds = time.perf_counter() - began
+        batch.charge(seconds - batch.seconds)
     except Exception as error:
         return partial(_fail, batch, error)
     return partial(_deliver, batch, outputs, seconds)
