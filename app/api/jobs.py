@@ -9,6 +9,7 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from app import caller
 from app.engine.job import Arrays, Finish, Job
 from app.engine.model import LiveModel
 from app.errors import TooMuchWork
@@ -52,7 +53,11 @@ def submitted(
     Raises `ClientDisconnect`, and counts the samples as cancelled, where the client is gone already.
     """
     _require_client(request, live, len(next(iter(inputs.values()))))
-    return live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
+    job = live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
+    if (asking := caller.current.get()) is not None:
+        # Not the job, which would keep its result for as long as the answer is sent.
+        asking.jobs.append((job.submitted, job.timing))
+    return job
 
 
 def require_time(

@@ -206,3 +206,4 @@ class ProblemDocument(BaseModel):
     title: str
     status: int
     detail: str
+    request_id: str

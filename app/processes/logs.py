@@ -1,12 +1,114 @@
-"""How log lines look, the same in every process of the service."""
+"""How log lines look, the same in every process of the service and for every logger: ours, uvicorn's, the libraries'.
 
+A record may carry `fields`, a mapping of further things that it tells (`extra={"fields": …}`), beside the ids of the
+request that it was made for.
+"""
+
+import json
 import logging
+import re
+import sys
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
 
+from app import caller
 from app.settings import Settings
+
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters with which a client could end a line, or move a terminal's cursor."""
+
+PLAIN = re.compile(r"[^\s\"=]+")
+"""Values that are told without quotes."""
+
+log = logging.getLogger(__name__)
 
 
 def configure(settings: Settings, process: str = "") -> None:
-    """Logs to stderr from the level of the settings on, each line with the name of the process, if it has one."""
-    name = f"{process} " if process else ""
-    form = f"%(asctime)s %(levelname)s {name}%(name)s: %(message)s"
-    logging.basicConfig(level=settings.log_level.upper(), format=form)
+    """Logs to stderr from the level of the settings on, each line with the name of the process, if it has one.
+
+    Warnings of Python and errors that nobody caught are logged too, in any thread.
+    """
+    handler = logging.StreamHandler()
+    human = settings.log_format == "human" or (settings.log_format == "auto" and sys.stderr.isatty())
+    handler.setFormatter(HumanLines(process) if human else JsonLines(process))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_a_thread
+
+
+class JsonLines(logging.Formatter):
+    """Each record a JSON object (RFC 8259) on a line of its own, in ASCII; a traceback is one of its members."""
+
+    def __init__(self, process: str = "") -> None:
+        super().__init__()
+        self._process = {"process": process} if process else {}
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        line: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            **self._process,
+            "message": record.getMessage().strip(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack"] = self.formatStack(record.stack_info)
+        return json.dumps(line, default=str)
+
+
+class HumanLines(logging.Formatter):
+    """Each record a line for people, its fields as `name=value` at the end; a traceback follows on lines of its own."""
+
+    def __init__(self, process: str = "") -> None:
+        super().__init__()
+        self._process = f" {process}" if process else ""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is logging's)
+        """The line, of which what can't be seen is escaped."""
+        told = "".join(f" {name}={_shown(value)}" for name, value in _fields(record).items())
+        line = f"{_time(record)} {record.levelname}{self._process} {record.name}: {record.message.strip()}{told}"
+        return UNSEEN.sub(lambda found: ascii(found[0])[1:-1], line)
+
+
+def _time(record: logging.LogRecord) -> str:
+    """When a record was made, in UTC, to the millisecond (RFC 3339)."""
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
+    """What a record tells beside its message."""
+    fields: dict[str, Any] = getattr(record, "fields", {})
+    asking = caller.current.get()
+    if asking is None:
+        return fields
+    fields = {**fields, "request_id": asking.request_id}
+    if asking.trace_id:
+        fields["trace_id"] = asking.trace_id
+    return fields
+
+
+def _shown(value: object) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        log.critical("The process ends by an error that nobody caught.", exc_info=(kind, error, trace))
+
+
+def _uncaught_in_a_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is not None and not isinstance(ended.exc_value, SystemExit):
+        name = ended.thread.name if ended.thread else "unknown"
+        told = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+        log.critical("Thread %s ended by an error that nobody caught.", name, exc_info=told)

@@ -33,6 +33,7 @@ def main() -> int:
     orphaned = _watch(settings.drain_seconds + GRACE)
     logs.configure(settings, f"worker {index}")
     try:
+        from app.api.tracing import TracingUnavailable
         from app.engine.providers import DeviceUnavailable
         from app.main import create_app
     except ImportError as error:
@@ -40,7 +41,7 @@ def main() -> int:
         return REFUSED
     try:
         app = create_app(share(settings, index))
-    except DeviceUnavailable as error:
+    except (DeviceUnavailable, TracingUnavailable) as error:
         print(error, file=sys.stderr)
         return REFUSED
     service = app.state.service
