@@ -88,8 +88,8 @@ class Entrance:
             await self.app(scope, receive, send)
             return
         began = time.monotonic()
-        request_id, context = identity.of(scope["headers"])
-        asking = Caller(request_id, identity.trace_id(context) if context else None)
+        request_id, trace_id, context = identity.of(scope["headers"])
+        asking = Caller(request_id, trace_id)
         quiet = scope["path"].removeprefix(scope.get("root_path", "")) in QUIET
         span = self.traces.begin(scope, asking, context) if self.traces is not None and not quiet else None
         # Never reset: the server logs what the application raises after this has returned, in the same task, which is
@@ -130,12 +130,18 @@ def _told(scope: Scope, visit: Visit, asking: Caller, seconds: float) -> dict[st
     if model := state.get("model"):
         told["model"] = model
     if asking.jobs:
-        phases = [timing for _, timing in asking.jobs]
-        sizes = [size for timing in phases for size in timing.batches]
-        told["queue_ms"] = _ms(sum(timing.queue for timing in phases))
-        told["batch"], told["batches"] = max(sizes, default=0), len(sizes)
-        told["infer_ms"] = _ms(sum(timing.infer for timing in phases))
-        told["encode_ms"] = _ms(sum(timing.encode for timing in phases))
+        queue = infer = encode = 0.0
+        sizes: list[int] = []
+        for _, timing in asking.jobs:
+            queue += timing.queue
+            infer += timing.infer
+            encode += timing.encode
+            sizes += timing.batches
+        told["queue_ms"] = _ms(queue)
+        told["batch"] = max(sizes, default=0)
+        told["batches"] = len(sizes)
+        told["infer_ms"] = _ms(infer)
+        told["encode_ms"] = _ms(encode)
     if key := state.get("key"):
         told["key"] = key
     if client := scope.get("client"):

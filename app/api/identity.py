@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable
 
 from opentelemetry.context import Context
-from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 HEADER = b"x-request-id"
@@ -17,8 +16,9 @@ NOWHERE = Context()
 W3C = TraceContextTextMapPropagator()
 
 
-def of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, Context]:
-    """The id of a request with these headers, and the context of its trace, empty if it is in none.
+def of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str | None, Context]:
+    """The id of a request with these headers, that of its trace, 32 hexadecimal digits, and the trace's context: None
+    and an empty one if it is in none.
 
     An `X-Request-ID` that is missing, not `FIT` or given twice is replaced by 128 random bits in hexadecimal. The trace
     context is that of `traceparent` and `tracestate` (W3C Trace Context, Level 1, sections 3.2 and 3.3); where the
@@ -37,12 +37,9 @@ def of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, Context]:
     fit = len(ids) == 1 and FIT.fullmatch(ids[0])
     request_id = ids[0].decode("ascii") if fit else os.urandom(16).hex()
     if len(parents) != 1:
-        return request_id, NOWHERE
-    carried = {"traceparent": parents[0].decode("latin-1"), "tracestate": b",".join(states).decode("latin-1")}
-    return request_id, W3C.extract(carried, NOWHERE)
-
-
-def trace_id(context: Context) -> str | None:
-    """The id of the trace of a context, 32 hexadecimal digits; None if there is none."""
-    span = get_current_span(context).get_span_context()
-    return f"{span.trace_id:032x}" if span.is_valid else None
+        return request_id, None, NOWHERE
+    carried = {"traceparent": parents[0].decode("latin-1").strip()}
+    if states:
+        carried["tracestate"] = b",".join(states).decode("latin-1")
+    context = W3C.extract(carried, NOWHERE)
+    return request_id, carried["traceparent"][3:35] if context else None, context

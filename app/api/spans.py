@@ -21,6 +21,7 @@ from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer, Tracer
 from opentelemetry.util.types import AttributeValue
 from starlette.types import Scope
 
+from app.api.counting import NO_ROUTE
 from app.caller import Caller, Phases
 
 CONVENTIONS = "https://opentelemetry.io/schemas/1.37.0"
@@ -109,7 +110,7 @@ class RequestTrace:
         for submitted, timing in jobs:
             links = [link for _, link in zip(timing.batches, rides, strict=False)]
             self._phases(submitted, timing, links, now)
-        if told["route"] != "none":
+        if told["route"] != NO_ROUTE:
             self.span.update_name(f"{self._name} {told['route']}")
             self.span.set_attribute("http.route", told["route"])
         status: int = told["status"]

@@ -9,16 +9,16 @@ import logging
 import re
 import sys
 import threading
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
+from pydantic_core import to_json
+
 from app import caller
 from app.settings import Settings
-
-UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters with which a client could end a line, or move a terminal's cursor."""
 
 PLAIN = re.compile(r"[^\s\"=]+")
 """Values that are told without quotes."""
@@ -35,13 +35,15 @@ def configure(settings: Settings, process: str = "") -> None:
     human = settings.log_format == "human" or (settings.log_format == "auto" and sys.stderr.isatty())
     handler.setFormatter(HumanLines(process) if human else JsonLines(process))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+    # Nothing here shows them, and they take a tenth of a record's time.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_a_thread
 
 
 class JsonLines(logging.Formatter):
-    """Each record a JSON object (RFC 8259) on a line of its own, in ASCII; a traceback is one of its members."""
+    """Each record a JSON object (RFC 8259) on a line of its own; a traceback is one of its members."""
 
     def __init__(self, process: str = "") -> None:
         super().__init__()
@@ -61,7 +63,11 @@ class JsonLines(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)
-        return json.dumps(line, default=str)
+        try:
+            # Five times as fast as the standard library's, which is in the way of every request.
+            return to_json(line, fallback=str).decode()
+        except ValueError:  # a file's name, say, that is no Unicode
+            return json.dumps(line, default=str)
 
 
 class HumanLines(logging.Formatter):
@@ -72,15 +78,22 @@ class HumanLines(logging.Formatter):
         self._process = f" {process}" if process else ""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is logging's)
-        """The line, of which what can't be seen is escaped."""
+        """The line. What can't be seen is escaped: with it a client could end a line, or move a terminal's cursor."""
         told = "".join(f" {name}={_shown(value)}" for name, value in _fields(record).items())
         line = f"{_time(record)} {record.levelname}{self._process} {record.name}: {record.message.strip()}{told}"
-        return UNSEEN.sub(lambda found: ascii(found[0])[1:-1], line)
+        if line.isprintable():
+            return line
+        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
 
 
 def _time(record: logging.LogRecord) -> str:
     """When a record was made, in UTC, to the millisecond (RFC 3339)."""
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{_second(int(record.created))}.{int(record.msecs):03d}Z"
+
+
+@lru_cache(2)  # it takes a third of a line's time, and many lines share a second
+def _second(since_epoch: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since_epoch))
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
@@ -96,6 +109,8 @@ def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, int | float):
+        return str(value)
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
