@@ -39,8 +39,9 @@ def record(message: str, *args: object, fields: dict[str, Any] | None = None, **
 
 
 def failure() -> Any:
+    error = RuntimeError("out of memory")
     try:
-        raise RuntimeError("out of memory")
+        raise error
     except RuntimeError:
         return sys.exc_info()
 
@@ -68,7 +69,9 @@ def test_a_traceback_is_a_member_of_that_object() -> None:
 
 @pytest.mark.parametrize("odd", ["\udcff", "\x1b[2J", '"}', "\u2028", "é"])
 def test_whatever_a_message_holds_it_is_json(odd: str) -> None:
-    assert json.loads(JsonLines().format(record("%s", odd)))["message"] == odd
+    told = JsonLines().format(record("a%sb", odd))
+    assert told.isascii()
+    assert json.loads(told)["message"] == f"a{odd}b"
 
 
 def test_a_line_for_people_has_its_fields_at_the_end() -> None:

@@ -43,7 +43,7 @@ def configure(settings: Settings, process: str = "") -> None:
 
 
 class JsonLines(logging.Formatter):
-    """Each record a JSON object (RFC 8259) on a line of its own; a traceback is one of its members."""
+    """Each record a JSON object (RFC 8259) on a line of its own, in ASCII; a traceback is one of its members."""
 
     def __init__(self, process: str = "") -> None:
         super().__init__()
@@ -64,10 +64,11 @@ class JsonLines(logging.Formatter):
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)
         try:
-            # Five times as fast as the standard library's, which is in the way of every request.
-            return to_json(line, fallback=str).decode()
+            # Five times as fast as the standard library's, and in the way of every request.
+            text = to_json(line, fallback=str)
         except ValueError:  # a file's name, say, that is no Unicode
             return json.dumps(line, default=str)
+        return text.decode() if text.isascii() else json.dumps(line, default=str)
 
 
 class HumanLines(logging.Formatter):
