@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None, *, tracer_provider: TracerProvi
         yield
         await run_in_threadpool(catalog.close, settings.drain_seconds)
         if collecting is not None:
-            await run_in_threadpool(collecting.shutdown)
+            await run_in_threadpool(tracing.close, collecting)
 
     app = FrontedApp(
         title="Ganymede",

@@ -88,10 +88,10 @@ class Entrance:
             await self.app(scope, receive, send)
             return
         began = time.monotonic()
-        request_id, trace_id, context = identity.of(scope["headers"])
+        request_id, trace_id, carried = identity.of(scope["headers"])
         asking = Caller(request_id, trace_id)
         quiet = scope["path"].removeprefix(scope.get("root_path", "")) in QUIET
-        span = self.traces.begin(scope, asking, context) if self.traces is not None and not quiet else None
+        span = self.traces.begin(scope, asking, carried) if self.traces is not None and not quiet else None
         # Never reset: the server logs what the application raises after this has returned, in the same task, which is
         # this request's alone.
         caller.current.set(asking)

@@ -200,7 +200,7 @@ class Samples(BaseModel):
 
 
 class ProblemDocument(BaseModel):
-    """An error (RFC 9457). `errors`, `known`, `classes` or `offered` are there when they say more."""
+    """An error (RFC 9457). `request_id` is that of `X-Request-ID`. `errors`, `known`, `classes` or `offered` are there when they say more."""
 
     type: str
     title: str

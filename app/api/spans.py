@@ -18,6 +18,7 @@ from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer, TracerProvider, set_span_in_context, use_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 from starlette.types import Scope
 
@@ -26,6 +27,8 @@ from app.caller import Caller, Phases
 
 CONVENTIONS = "https://opentelemetry.io/schemas/1.37.0"
 """OpenTelemetry's semantic conventions that names of attributes follow; those of this service begin with its name."""
+
+W3C, NOWHERE = TraceContextTextMapPropagator(), Context()
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 """Methods that the conventions know; another one is `_OTHER`, so that clients can't invent values."""
@@ -45,8 +48,8 @@ class Traces:
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("ganymede", version("ganymede"), CONVENTIONS)
 
-    def begin(self, scope: Scope, asking: Caller, context: Context) -> "RequestTrace | None":
-        """The trace of a request that comes from that context, noted at its caller; None if it isn't sampled.
+    def begin(self, scope: Scope, asking: Caller, carried: Mapping[str, str]) -> "RequestTrace | None":
+        """The trace of a request that carried that context, noted at its caller; None if it isn't sampled.
 
         Its id is the caller's in either case.
         """
@@ -66,7 +69,7 @@ class Traces:
             if server[1] is not None:
                 attributes["server.port"] = server[1]
         name = known if known == method else "HTTP"
-        span = self._tracer.start_span(name, context, SpanKind.SERVER, attributes)
+        span = self._tracer.start_span(name, W3C.extract(carried, NOWHERE), SpanKind.SERVER, attributes)
         if (of := span.get_span_context()).is_valid:
             asking.trace_id = f"{of.trace_id:032x}"
         if not span.is_recording():

@@ -6,6 +6,7 @@ the collector's address and headers, the sampler, the queue's sizes and the reso
 
 import os
 from importlib.metadata import version
+from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,13 +21,16 @@ PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
 EXPORTER, DISABLED = "OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"
 SPOKEN = "http/protobuf"
 
+PATIENCE = 3.0
+"""Seconds that the last spans may take to be sent at the end. The SDK would try a collector that is gone for ten."""
+
 
 class TracingUnavailable(Exception):  # noqa: N818 - as `DeviceUnavailable`
     """Traces are asked for and can't be had; says who asks, why not, and what to do."""
 
 
 def provider(settings: Settings) -> "TracerProvider | None":
-    """What makes spans and sends them to the collector, until its `shutdown`; None where nobody asks for traces.
+    """What makes spans and sends them to the collector, until it is told to `close`; None where nobody asks for traces.
 
     Raises `TracingUnavailable` if they are asked for, but the extra isn't installed or a variable says what can't be.
     """
@@ -50,6 +54,13 @@ def provider(settings: Settings) -> "TracerProvider | None":
     made = TracerProvider(resource=resource, shutdown_on_exit=False)
     made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return made
+
+
+def close(made: "TracerProvider") -> None:
+    """Sends the spans that have not been, for `PATIENCE` at most; what is left then is lost."""
+    ending = Thread(target=made.shutdown, name="ganymede-last-spans", daemon=True)
+    ending.start()
+    ending.join(PATIENCE)
 
 
 def _asked(settings: Settings) -> str | None:

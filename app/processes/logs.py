@@ -10,7 +10,6 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
@@ -57,8 +56,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             **self._process,
             "message": record.getMessage().strip(),
-            **_fields(record),
         }
+        _tell(record, line)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
@@ -80,7 +79,9 @@ class HumanLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is logging's)
         """The line. What can't be seen is escaped: with it a client could end a line, or move a terminal's cursor."""
-        told = "".join(f" {name}={_shown(value)}" for name, value in _fields(record).items())
+        fields: dict[str, Any] = {}
+        _tell(record, fields)
+        told = "".join([f" {name}={_shown(value)}" for name, value in fields.items()])
         line = f"{_time(record)} {record.levelname}{self._process} {record.name}: {record.message.strip()}{told}"
         if line.isprintable():
             return line
@@ -97,16 +98,13 @@ def _second(since_epoch: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since_epoch))
 
 
-def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
-    """What a record tells beside its message."""
-    fields: dict[str, Any] = getattr(record, "fields", {})
-    asking = caller.current.get()
-    if asking is None:
-        return fields
-    fields = {**fields, "request_id": asking.request_id}
-    if asking.trace_id:
-        fields["trace_id"] = asking.trace_id
-    return fields
+def _tell(record: logging.LogRecord, into: dict[str, Any]) -> None:
+    """Adds what a record tells beside its message."""
+    into.update(getattr(record, "fields", ()))
+    if (asking := caller.current.get()) is not None:
+        into["request_id"] = asking.request_id
+        if asking.trace_id:
+            into["trace_id"] = asking.trace_id
 
 
 def _shown(value: object) -> str:

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,7 +13,9 @@ from threading import Thread
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from starlette.testclient import TestClient
 
+from app.api import tracing
 from app.api.tracing import TracingUnavailable, provider
 from app.main import create_app
 from app.settings import Settings
@@ -81,7 +85,7 @@ def test_a_real_collector_gets_the_spans_of_which_the_json_log_has_the_ids(model
 
 
 @pytest.mark.parametrize(
-    ("tracing", "variables", "asked"),
+    ("wish", "variables", "asked"),
     [
         ("auto", {}, False),
         ("auto", {ENDPOINT: HERE}, True),
@@ -93,11 +97,11 @@ def test_a_real_collector_gets_the_spans_of_which_the_json_log_has_the_ids(model
     ],
 )
 def test_the_setting_or_the_collectors_address_asks_for_traces(
-    monkeypatch: pytest.MonkeyPatch, tracing: str, variables: dict[str, str], asked: bool
+    monkeypatch: pytest.MonkeyPatch, wish: str, variables: dict[str, str], asked: bool
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    made = provider(Settings.model_validate({"tracing": tracing}))
+    made = provider(Settings.model_validate({"tracing": wish}))
     assert (made is not None) == asked
     if made is not None:
         made.shutdown()
@@ -113,15 +117,28 @@ def test_the_resource_is_named_by_the_standard_variables(monkeypatch: pytest.Mon
     made.shutdown()
 
 
-@pytest.mark.parametrize(("tracing", "asks"), [("on", "--tracing on"), ("auto", ENDPOINT)])
+def test_a_collector_that_is_gone_holds_up_neither_answers_nor_the_end(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        gone = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setenv(ENDPOINT, gone)
+    monkeypatch.setattr(tracing, "PATIENCE", 0.2)
+    with TestClient(create_app(settings)) as client:
+        assert client.get("/models").status_code == 200
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(("wish", "asks"), [("on", "--tracing on"), ("auto", ENDPOINT)])
 def test_without_the_extra_who_asks_for_traces_is_told_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, models_dir: Path, tracing: str, asks: str
+    monkeypatch: pytest.MonkeyPatch, models_dir: Path, wish: str, asks: str
 ) -> None:
     # As Python itself marks a module that can't be imported.
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     monkeypatch.setenv(ENDPOINT, HERE)
     with pytest.raises(TracingUnavailable) as refused:
-        create_app(Settings.model_validate({"models": models_dir, "tracing": tracing}))
+        create_app(Settings.model_validate({"models": models_dir, "tracing": wish}))
     assert str(refused.value) == (
         f"{asks} asks for traces, and what makes them isn't installed: pip install 'ganymede[tracing]', "
         "or leave them with --tracing off"

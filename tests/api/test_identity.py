@@ -99,6 +99,6 @@ def test_a_problem_within_a_stream_names_its_request(serve: Serve, monkeypatch: 
 def test_a_trace_context_is_taken_over_if_it_is_well_formed(
     headers: list[tuple[bytes, bytes]], trace: str | None
 ) -> None:
-    _, found, context = identity.of(headers)
+    _, found, carried = identity.of(headers)
     assert found == trace
-    assert bool(context) == (trace is not None)
+    assert bool(carried) == (trace is not None)
