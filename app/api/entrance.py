@@ -9,10 +9,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import caller
-from app.api import identity
+from app.api import identity, problems
 from app.api.counting import NO_ROUTE
 from app.api.problems import CLIENT_CLOSED_REQUEST
 from app.api.spans import Traces
@@ -101,6 +102,10 @@ class Entrance:
             await self.app(scope, visit.receive, visit.send)
         except BaseException as error:
             raised = error
+            if isinstance(error, Exception) and not visit.status:
+                # Of a wrapper within: what routes raise has been answered.
+                answer = await problems.answer_to(Request(scope, visit.receive), error)
+                await answer(scope, visit.receive, visit.send)
             raise
         finally:
             level = logging.DEBUG if quiet else logging.INFO

@@ -200,7 +200,9 @@ class Samples(BaseModel):
 
 
 class ProblemDocument(BaseModel):
-    """An error (RFC 9457). `request_id` is that of `X-Request-ID`. `errors`, `known`, `classes` or `offered` are there when they say more."""
+    """An error (RFC 9457). `errors`, `known`, `classes` or `offered` are there when they say more; `request_id` is the
+    answer's `X-Request-ID`.
+    """
 
     type: str
     title: str

@@ -137,6 +137,19 @@ def test_an_answer_that_the_service_could_not_finish_is_cut(lines: Lines) -> Non
     assert (lines.of("half")["status"], lines.of("half")["ended"], lines.of("half")["bytes"]) == (200, "cut", 4)
 
 
+def test_what_fails_before_any_route_is_answered_with_its_id_too(lines: Lines) -> None:
+    async def fails(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError("the door is broken")
+
+    client = TestClient(Entrance(fails, lines=True), raise_server_exceptions=False)
+    answer = client.get("/", headers={"X-Request-ID": "outside"})
+    assert (answer.status_code, answer.headers["x-request-id"]) == (500, "outside")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["request_id"] == "outside"
+    assert "door" not in answer.text
+    assert lines.of("outside")["status"] == 500
+
+
 def test_the_name_of_the_key_is_told(lines: Lines) -> None:
     async def keyed(scope: Any, receive: Any, send: Any) -> None:
         scope.setdefault("state", {})["key"] = "studio"
