@@ -121,6 +121,15 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe message logged"
     )
+    log_format: Literal["auto", "human", "json"] = Field(
+        default="auto", description="how log lines look; auto: human where stderr is a terminal, else JSON"
+    )
+    log_requests: bool = Field(default=True, description="log a line for each request, when it has been answered")
+    tracing: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="whether requests are traced with OpenTelemetry, which is the extra `tracing`; auto: where "
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT names a collector",
+    )
 
     @property
     def upload_bytes(self) -> int:

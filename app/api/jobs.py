@@ -9,6 +9,7 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from app import caller
 from app.access.bill import Bill
 from app.engine.job import Arrays, Finish, Job
 from app.engine.model import LiveModel
@@ -55,11 +56,14 @@ def submitted(
     """
     _require_client(request, live, len(next(iter(inputs.values()))))
     bill: Bill | None = request.scope.get("state", {}).get("bill")
-    if bill is None:
-        return live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
-    bill.open()
+    if bill is not None:
+        bill.open()
     job = live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
-    bill.put(job, draws=graph not in ("encoder", "critic"))
+    if bill is not None:
+        bill.put(job, draws=graph not in ("encoder", "critic"))
+    if (asking := caller.current.get()) is not None:
+        # Not the job, which would keep its result for as long as the answer is sent.
+        asking.jobs.append((job.submitted, job.timing))
     return job
 
 

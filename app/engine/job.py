@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from app import caller
 from app.metrics import Lane
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -84,6 +85,8 @@ class Job(Future[T]):
         scale: float = 1,
     ) -> None:
         super().__init__()
+        self.caller = caller.current.get()
+        """Who asked for it, if anyone is known to."""
         self.lane = lane
         self.inputs = inputs
         self.samples = samples

@@ -43,16 +43,17 @@ def run(argv: list[str]) -> int:
 
 def _alone(settings: Settings) -> int:
     # The supervisor needs nothing of this, and would hold its memory for nothing.
+    from app.api.tracing import TracingUnavailable
     from app.engine.providers import DeviceUnavailable
     from app.main import create_app
     from app.processes import server
 
+    logs.configure(settings)
     try:
         app = create_app(settings)
-    except DeviceUnavailable as error:
+    except (DeviceUnavailable, KeysError, TracingUnavailable) as error:
         print(error, file=sys.stderr)
         return 2
-    logs.configure(settings)
     catalog = app.state.service.catalog
     try:
         # Of one port, uvicorn tells by itself.

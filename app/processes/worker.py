@@ -35,6 +35,7 @@ def main() -> int:
     try:
         from app.access.keys import KeysError
         from app.access.usage import Usage
+        from app.api.tracing import TracingUnavailable
         from app.engine.providers import DeviceUnavailable
         from app.main import create_app
     except ImportError as error:
@@ -42,7 +43,7 @@ def main() -> int:
         return REFUSED
     try:
         app = create_app(share(settings, index))
-    except (DeviceUnavailable, KeysError) as error:
+    except (DeviceUnavailable, KeysError, TracingUnavailable) as error:
         print(error, file=sys.stderr)
         return REFUSED
     if settings.keys_file:

@@ -18,7 +18,8 @@ class Process:
     """`ganymede serve` with these flags and variables; it listens once it is made."""
 
     def __init__(self, models: Path, log: Path, *flags: str, **variables: str) -> None:
-        environment = {**os.environ, "GANYMEDE_MODELS": str(models), "GANYMEDE_DEVICE": "cpu", **variables}
+        usual = {"GANYMEDE_MODELS": str(models), "GANYMEDE_DEVICE": "cpu", "GANYMEDE_LOG_FORMAT": "human"}
+        environment = {**os.environ, **usual, **variables}
         with log.open("wb") as out:
             self.process = subprocess.Popen([*COMMAND, "--port", "0", *flags], env=environment, stderr=out)
         self.log = log

@@ -81,6 +81,7 @@ def test_requests_a_minute(limited: Limited, clock: Clock) -> None:
         "status": 429,
         "detail": "The key 'limited' has used up its quota: at most 2 requests a minute.",
         "violated-policies": ["minute"],
+        "request_id": refused.headers["X-Request-ID"],
     }
     assert client.get("/v1/models").json()["error"]["code"] == "rate_limit_exceeded"
     # Who isn't limited is not told of limits, nor held up by others'.
