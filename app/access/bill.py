@@ -26,6 +26,7 @@ class Bill:
         self._pictures = 0
         self._seconds = 0.0
         self._jobs: list[tuple[Work, bool]] = []
+        self._charged = 0, 0.0
 
     def open(self) -> None:
         """Before the first job: raises `QuotaExceeded` if the key has nothing left.
@@ -53,6 +54,12 @@ class Bill:
             pictures += samples * draws
             seconds += spent
         return pictures, seconds
+
+    def due(self) -> tuple[int, float]:
+        """What the total has grown by since this was asked before."""
+        pictures, seconds = self._charged
+        self._charged = self.total()
+        return self._charged[0] - pictures, self._charged[1] - seconds
 
     def _close(self, done: list[tuple[Work, bool]]) -> None:
         for job, draws in done:

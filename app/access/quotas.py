@@ -68,15 +68,18 @@ class Quotas:
             if policy.counter != "requests" and self._left(key, policy, now) <= 0:
                 raise _exceeded(key, policy, now)
 
-    def leave(self, key: Key, bill: Bill) -> None:
-        """The request is over: charges what is on its bill."""
-        self._usage.leave(key.name)
-        pictures, seconds = bill.total()
+    def charge(self, key: Key, bill: Bill) -> None:
+        """Charges what is on the bill of a request and has not been charged before."""
+        pictures, seconds = bill.due()
         day = int(time.time() // DAY)
         if pictures and key.quota.pictures_per_day is not None:
             self._usage.add(key.name, "pictures", day, pictures)
         if seconds and key.quota.device_seconds_per_day is not None:
             self._usage.add(key.name, "device_seconds", day, seconds)
+
+    def leave(self, key: Key) -> None:
+        """The request is over."""
+        self._usage.leave(key.name)
 
     def headers(self, key: Key, bill: Bill | None = None) -> Headers:
         """What is left to a key, what is on the bill of this request so far taken off; nothing if it has no quota."""

@@ -82,12 +82,16 @@ class Door:
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*_private(message["headers"]), *self._quotas.headers(key, bill)]
+            elif message["type"] == "http.response.body" and not message.get("more_body", False):
+                # Before it is sent: whoever has all of an answer finds it counted, whichever worker is asked next.
+                self._quotas.charge(key, bill)
             await send(message)
 
         try:
             await self.app(scope, receive, told)
         finally:
-            self._quotas.leave(key, bill)
+            self._quotas.charge(key, bill)
+            self._quotas.leave(key)
             self._metrics.key_used(key.name, *bill.total())
 
     def _require(self, key: Key) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
@@ -174,6 +175,20 @@ def test_who_hangs_up_while_it_waits_pays_nothing(limited: Limited, monkeypatch:
     assert left(client) == (200, '"pictures";r=1;t=43185')
 
 
+def test_whoever_has_all_of_an_answer_finds_it_counted(limited: Limited) -> None:
+    client = limited(pictures_per_day=5)
+    token = client.headers["Authorization"].encode()
+    seen = []
+
+    async def look() -> None:
+        service = httpx.ASGITransport(client.app)
+        async with httpx.AsyncClient(transport=service, base_url="http://service") as other:
+            seen.append((await other.get("/models", headers={"Authorization": token})).headers["RateLimit"])
+
+    asyncio.run(asked(client, token, b"model=toy&n=3", asyncio.Event(), at_the_end=look))
+    assert seen == ['"pictures";r=2;t=43185']
+
+
 def test_requests_at_a_time(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
     client = limited(concurrent=1)
     entered, go = hold(client, monkeypatch)
@@ -226,8 +241,18 @@ def test_a_model_that_has_to_come_first_is_charged_as_any(models_dir: Path, tmp_
         assert client.get("/generate?model=toy@1&n=3&seed=1").status_code == 429
 
 
-async def asked(client: TestClient, token: bytes, query: bytes, hung_up: asyncio.Event) -> list[dict]:  # type: ignore[type-arg]
-    """What the app sends for a POST to `/generate`, whose client hangs up at that event."""
+async def asked(
+    client: TestClient,
+    token: bytes,
+    query: bytes,
+    hung_up: asyncio.Event,
+    *,
+    at_the_end: Callable[[], Awaitable[None]] | None = None,
+) -> list[dict]:  # type: ignore[type-arg]
+    """What the app sends for a POST to `/generate`, whose client hangs up at that event.
+
+    What is to be done `at_the_end` is done when the client has all of the answer, and the app does not know yet.
+    """
     received = []
     body = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
@@ -239,6 +264,8 @@ async def asked(client: TestClient, token: bytes, query: bytes, hung_up: asyncio
 
     async def send(message: dict[str, object]) -> None:
         received.append(message)
+        if at_the_end and message["type"] == "http.response.body" and not message.get("more_body"):
+            await at_the_end()
 
     scope = {
         "type": "http",
