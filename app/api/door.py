@@ -120,6 +120,8 @@ class Door:
         if token is None:
             raise Unauthorized("none")
         key = keys.ring().owner(token)
+        # For the line of the request, and its span.
+        scope.setdefault("state", {})["key"] = key.name
         if found is not None and found.allowed and found.place.need not in key.scopes:
             raise Forbidden(key.name, key.said, found.place.need)
         return key

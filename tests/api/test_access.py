@@ -1,6 +1,7 @@
 """One line in the log for each request: what was asked, what came of it, and where the time went."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from app.access.keys import Key, Keys, new_token
 from app.api.entrance import Entrance
 from app.settings import Settings
 from tests.api.conftest import Serve
@@ -37,6 +39,25 @@ def test_a_line_tells_what_was_asked_and_where_the_time_went(client: TestClient,
     assert line["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
     assert 0 < line["queue_ms"] + line["infer_ms"] + line["encode_ms"] <= line["duration_ms"]
     assert "ended" not in line
+
+
+def test_a_line_names_the_key_and_never_its_token(serve: Serve, tmp_path: Path, lines: Lines) -> None:
+    token, kept = new_token()
+    key = Key(name="studio", scopes=frozenset({"generate"}), tokens=(kept,))
+    (tmp_path / "keys.json").write_text(Keys(keys=(key,)).model_dump_json())
+    client = serve(keys_file=tmp_path / "keys.json")
+    for path, name, sent in (
+        ("/generate?model=toy@1", "drawn", token),
+        ("/metrics", "refused", token),
+        ("/models", "unknown", "gny_wrong"),
+        ("/healthz", "open", token),
+    ):
+        client.get(path, headers={"Authorization": f"Bearer {sent}", "X-Request-ID": name})
+    told = {
+        name: (lines.of(name)["status"], lines.of(name).get("key")) for name in ("drawn", "refused", "unknown", "open")
+    }
+    assert told == {"drawn": (200, "studio"), "refused": (403, "studio"), "unknown": (401, None), "open": (200, None)}
+    assert "gny_" not in json.dumps(lines.told)
 
 
 def test_a_request_that_needs_no_device_has_no_phases(client: TestClient, lines: Lines) -> None:
