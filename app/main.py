@@ -17,6 +17,7 @@ from app.api.faces import inference, openai
 from app.api.hot import FrontedApp, HotRoutes
 from app.api.predictions import predict
 from app.api.walks import interpolate
+from app.engine import memory
 from app.engine.catalog import Catalog
 from app.metrics import Metrics
 from app.settings import Settings
@@ -30,6 +31,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
     metrics = Metrics()
+    metrics.memory_limit.set(memory.limit())
     catalog = Catalog(settings, metrics)
 
     @asynccontextmanager

@@ -88,6 +88,11 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
+        self.memory_limit = Gauge(
+            "ganymede_memory_limit_bytes",
+            "Bytes of memory that the service may take: what its cgroup allows, or what the machine has.",
+            registry=registry,
+        )
         self._requests = Counter(
             "ganymede_requests_total",
             "HTTP requests answered, by route, model and status.",
