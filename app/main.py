@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.api import docs, enhance, generate, health, models, openapi, problems, reproduce, score, translate
+from app.api import docs, enhance, generate, health, lateness, models, openapi, problems, reproduce, score, translate
 from app.api.codes import decode, encode, maps, reconstruct
 from app.api.counting import RequestCounter
 from app.api.deps import Service
@@ -37,7 +37,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         catalog.start()
-        yield
+        async with lateness.watched(metrics.loop_late):
+            yield
         await run_in_threadpool(catalog.close, settings.drain_seconds)
 
     app = FrontedApp(

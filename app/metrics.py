@@ -93,6 +93,12 @@ class Metrics:
             "Bytes of memory that the service may take: what its cgroup allows, or what the machine has.",
             registry=registry,
         )
+        self.loop_late = Histogram(
+            "ganymede_event_loop_late_seconds",
+            "Seconds by which the event loop woke a timer too late; for so long nobody who connects is heard.",
+            buckets=SECONDS,
+            registry=registry,
+        )
         self._requests = Counter(
             "ganymede_requests_total",
             "HTTP requests answered, by route, model and status.",

@@ -1,4 +1,4 @@
-"""What the cgroups that this process is in let it take: cores and memory. Knows nothing else; Linux tells, others don't.
+"""What the cgroups of this process let it take: cores and memory. Knows nothing else; Linux tells, others don't.
 
 Inside a container, the machine's own numbers are the host's, whatever the container may use.
 """
