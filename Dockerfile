@@ -45,7 +45,8 @@ RUN pip uninstall --yes --root-user-action=ignore pip \
  && rm -r /usr/local/lib/python3.12/ensurepip \
  && python -m compileall -q /usr/local/lib/python3.12
 COPY --from=dependencies $VIRTUAL_ENV $VIRTUAL_ENV
-COPY --from=service /models /models
+# Theirs, so that a volume mounted there, which begins as a copy, can take uploads.
+COPY --from=service --chown=10001:10001 /models /models
 COPY --from=service /service $VIRTUAL_ENV
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
