@@ -13,7 +13,7 @@ from PIL import Image
 from app.settings import Settings
 from tests import toy
 from tests.live import live
-from tests.watch.prometheus import Prometheus, watching
+from tests.prometheus import Prometheus, prometheus
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class Watched:
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """`toy` in two versions and a translator, asked again and again as long as tests use them."""
-    models = tmp_path_factory.mktemp("watched-models")
+    models, folder = tmp_path_factory.mktemp("watched-models"), tmp_path_factory.mktemp("prometheus")
     toy.build(models, "toy", version=1)
     toy.build(models, "toy", version=2, seed=2)
     toy.translator(models)
     settings = Settings(models=models, device="cpu", threads=2, encode_threads=2)
     done = threading.Event()
-    with live(settings) as service, watching(service.url, tmp_path_factory.mktemp("prometheus")) as prometheus:
+    with live(settings) as service, prometheus(folder, service.url) as watching:
         asking = threading.Thread(target=_ask, args=(service.url, done))
         asking.start()
         try:
-            yield Watched(service.url, prometheus)
+            yield Watched(service.url, watching)
         finally:
             done.set()
             asking.join()

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from app.metrics import Metrics
+from tests.prometheus import DEPLOY, PATIENCE, Prometheus, needed
 from tests.watch.conftest import Watched
-from tests.watch.prometheus import DEPLOY, PATIENCE, Prometheus, needed
 
 FILE = DEPLOY / "grafana" / "dashboards" / "ganymede.json"
 DASHBOARD = json.loads(FILE.read_text())
