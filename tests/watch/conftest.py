@@ -24,7 +24,7 @@ class Watched:
     prometheus: Prometheus
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """`toy` in two versions and a translator, asked again and again as long as tests use them."""
     models, folder = tmp_path_factory.mktemp("watched-models"), tmp_path_factory.mktemp("prometheus")
