@@ -16,6 +16,7 @@ from app.api import (
     enhance,
     generate,
     health,
+    lateness,
     models,
     openapi,
     problems,
@@ -36,6 +37,7 @@ from app.api.hot import FrontedApp, HotRoutes
 from app.api.predictions import predict
 from app.api.spans import Traces
 from app.api.walks import interpolate
+from app.engine import memory
 from app.engine.catalog import Catalog
 from app.metrics import Metrics
 from app.settings import Settings
@@ -51,6 +53,7 @@ def create_app(settings: Settings | None = None, *, tracer_provider: TracerProvi
     """
     settings = settings or Settings()
     metrics = Metrics()
+    metrics.memory_limit.set(memory.limit())
     keys = KeysFile(settings.keys_file) if settings.keys_file else None
     collecting = tracing.provider(settings) if tracer_provider is None else None
     provider = tracer_provider or collecting
@@ -59,7 +62,8 @@ def create_app(settings: Settings | None = None, *, tracer_provider: TracerProvi
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         catalog.start()
-        yield
+        async with lateness.watched(metrics.loop_late):
+            yield
         await run_in_threadpool(catalog.close, settings.drain_seconds)
         if collecting is not None:
             await run_in_threadpool(tracing.close, collecting)

@@ -88,6 +88,17 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
+        self.memory_limit = Gauge(
+            "ganymede_memory_limit_bytes",
+            "Bytes of memory that the service may take: what its cgroup allows, or what the machine has.",
+            registry=registry,
+        )
+        self.loop_late = Histogram(
+            "ganymede_event_loop_late_seconds",
+            "Seconds by which the event loop woke a timer too late; for so long nobody who connects is heard.",
+            buckets=SECONDS,
+            registry=registry,
+        )
         self._requests = Counter(
             "ganymede_requests_total",
             "HTTP requests answered, by route, model and status.",
