@@ -63,9 +63,11 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, service: str, rules: str | None = None) -> Iterator[Prometheus]:
+def prometheus(
+    folder: Path, service: str, *, rules: str | None = None, token: str | None = None
+) -> Iterator[Prometheus]:
     """A Prometheus that scrapes the service of that address four times a second, with its data in the folder; under
-    these rules instead of the project's, if they are given.
+    these rules instead of the project's, and with this token instead of none, if they are given.
     """
     settings = yaml.safe_load(CONFIGURATION.read_text())
     settings["global"] = dict.fromkeys(("scrape_interval", "evaluation_interval"), INTERVAL)
@@ -74,7 +76,11 @@ def prometheus(folder: Path, service: str, rules: str | None = None) -> Iterator
         (folder / "rules.yml").write_text(rules)
         settings["rule_files"] = ["rules.yml"]
     job = settings["scrape_configs"][0]
-    job["authorization"]["credentials_file"] = str(CONFIGURATION.parent / job["authorization"]["credentials_file"])
+    credentials = job["authorization"]["credentials_file"]
+    # As with docker-compose.keys.yml, it lies in place of the project's own.
+    if token is not None:
+        (folder / credentials).write_text(f"{token}\n")
+    job["authorization"]["credentials_file"] = str((CONFIGURATION.parent if token is None else folder) / credentials)
     job["static_configs"] = [{"targets": [urlsplit(service).netloc]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
     flags = ("--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=127.0.0.1:0")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.access.keys import Key, Keys, new_token
 from app.settings import Settings
 from tests import toy
 from tests.live import live
@@ -18,35 +19,44 @@ from tests.prometheus import Prometheus, prometheus
 
 @dataclass(frozen=True)
 class Watched:
-    """A service at `url`, and the Prometheus that watches it."""
+    """A service at `url`, and the Prometheus that watches it; `token` is the key of that."""
 
     url: str
+    token: str
     prometheus: Prometheus
 
 
 @pytest.fixture(scope="package")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """`toy` in two versions and a translator, asked again and again as long as tests use them."""
+    """`toy` in two versions and a translator, asked again and again as long as tests use them, by a key for that."""
     models, folder = tmp_path_factory.mktemp("watched-models"), tmp_path_factory.mktemp("prometheus")
     toy.build(models, "toy", version=1)
     toy.build(models, "toy", version=2, seed=2)
     toy.translator(models)
-    settings = Settings(models=models, device="cpu", threads=2, encode_threads=2)
+    (asks, kept), (watches, kept_too) = new_token(), new_token()
+    keys = Keys(
+        keys=(
+            Key(name="studio", scopes=frozenset({"generate"}), tokens=(kept,)),
+            Key(name="prometheus", scopes=frozenset({"metrics"}), tokens=(kept_too,)),
+        )
+    )
+    (folder / "keys.json").write_text(keys.model_dump_json())
+    settings = Settings(models=models, device="cpu", threads=2, encode_threads=2, keys_file=folder / "keys.json")
     done = threading.Event()
-    with live(settings) as service, prometheus(folder, service.url) as watching:
-        asking = threading.Thread(target=_ask, args=(service.url, done))
+    with live(settings) as service, prometheus(folder, service.url, token=watches) as watching:
+        asking = threading.Thread(target=_ask, args=(service.url, asks, done))
         asking.start()
         try:
-            yield Watched(service.url, watching)
+            yield Watched(service.url, watches, watching)
         finally:
             done.set()
             asking.join()
 
 
-def _ask(url: str, done: threading.Event) -> None:
+def _ask(url: str, token: str, done: threading.Event) -> None:
     file = io.BytesIO()
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(file, "png")
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as client:
         while not done.wait(0.1):
             for version in (1, 2):
                 client.get("/generate", params={"model": f"toy@{version}", "n": 3, "format": "zip"})
@@ -54,3 +64,4 @@ def _ask(url: str, done: threading.Event) -> None:
             client.get("/generate", params={"timeout": 1e-6})  # refused: out of reach
             client.get("/generate", params={"class": "unicorn"})
             client.get("/nowhere")
+            client.get("/metrics")  # refused: not in its scope

@@ -80,4 +80,5 @@ def test_no_alert_fires_while_the_service_does_what_it_should(watched: Watched) 
 
 @needed
 def test_the_metrics_are_as_promtool_wants_them(watched: Watched) -> None:
-    assert promtool("check", "metrics", given=httpx.get(f"{watched.url}/metrics").text) == ""
+    told = httpx.get(f"{watched.url}/metrics", headers={"Authorization": f"Bearer {watched.token}"})
+    assert promtool("check", "metrics", given=told.raise_for_status().text) == ""

@@ -67,6 +67,18 @@ def test_one_version_of_one_model_can_be_looked_at(watched: Watched) -> None:
         assert {labels["model"] for labels, _ in watched.prometheus.values(expression)} == models
 
 
+@needed
+def test_whose_key_it_was_is_on_it_and_prometheus_has_one_of_its_own(watched: Watched) -> None:
+    for title, keys in (
+        ("Pictures by key", {"prometheus", "studio"}),
+        ("Device by key", {"prometheus", "studio"}),
+        ("Refused by key", {"studio"}),
+    ):
+        [expression] = expressions(GRAPHS[title])
+        _wait_for(watched.prometheus, expression, len(keys))
+        assert {labels.get("key") for labels, _ in watched.prometheus.values(expression)} == keys, title
+
+
 def _wait_for(prometheus: Prometheus, expression: str, series: int) -> None:
     end = time.monotonic() + PATIENCE
     while len(prometheus.values(expression)) < series and time.monotonic() < end:
