@@ -21,6 +21,8 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 
+from app.output_metrics import OutputCollectors
+
 Lane = Literal["interactive", "bulk"]
 """Whose samples go first: those that somebody waits for, or those that fill what is left of the device."""
 Release = Literal["idle", "full", "wait"]
@@ -177,6 +179,9 @@ class Metrics:
             ["model", "state"],
             registry=registry,
         )
+
+        self.outputs = OutputCollectors(registry)
+        """Of what the models draw."""
 
     def request(self, route: str, model: str, status: int) -> None:
         """Counts one answered request; `model` is "" where none was resolved, so that clients can't mint labels."""

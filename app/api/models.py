@@ -128,7 +128,13 @@ def _details(live: LiveModel) -> dict[str, Any]:
     said = {"golden", "name", "version", "title", "tasks", "classes", "directions"}
     details = live.manifest.model_dump(mode="json", exclude=said)
     seconds = {role: {str(size): round(one, 6) for size, one in cost.items()} for role, cost in live.costs.items()}
-    return details | {"digest": live.digest, "runtime": live.identity, "seconds_by_batch_size": seconds}
+    output = {role: vitals.lately() for role, vitals in live.vitals.items()}
+    return details | {
+        "output": output,
+        "digest": live.digest,
+        "runtime": live.identity,
+        "seconds_by_batch_size": seconds,
+    }
 
 
 async def _file(request: Request, reference: str, file: str, media_type: str) -> Response:
