@@ -4,8 +4,9 @@ Sums and counts throughout, so that several workers add up and PromQL takes a me
 `rate(ganymede_output_mean_sum[1h]) / rate(ganymede_output_mean_count[1h])`. Part of `app.metrics`, which makes them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
 
@@ -28,7 +29,8 @@ class OutputMetrics:
     saturation: Summary
     diversity: Histogram
     score: Histogram | None
-    reference: dict[Measure, Gauge]
+    refer: Callable[[Measure, float], None]
+    """Shows what a measure is on the golden samples."""
 
 
 class OutputCollectors:
@@ -83,16 +85,19 @@ class OutputCollectors:
             registry=registry,
         )
 
-    def graph(self, model: str, graph: str, *, judged: bool, golden: bool) -> OutputMetrics:
-        """The collectors of a graph that draws; it may be `judged` by a critic, and its `golden` samples be known."""
-        known = [one for one in get_args(Measure) if golden and (judged or one != "critic_score")]
+    def graph(self, model: str, graph: str, *, judged: bool) -> OutputMetrics:
+        """The collectors of a graph that draws, and that a critic may have `judged`."""
+
+        def refer(measure: Measure, value: float) -> None:
+            self._reference.labels(model, graph, measure).set(value)
+
         return OutputMetrics(
             mean=self._mean.labels(model, graph),
             variance=self._variance.labels(model, graph),
             saturation=self._saturation.labels(model, graph),
             diversity=self._diversity.labels(model, graph),
             score=self._score.labels(model, graph) if judged else None,
-            reference={measure: self._reference.labels(model, graph, measure) for measure in known},
+            refer=refer,
         )
 
     def nan(self, model: str, graph: str) -> Counter:

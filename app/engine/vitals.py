@@ -7,7 +7,6 @@ that looks; `Vitals` is what it knows of one graph. Told to Prometheus, and to `
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from threading import Condition, Lock, Thread
@@ -71,11 +70,11 @@ class Vitals:
         self._pictures: deque[tuple[float, float, float]] = deque(maxlen=LATELY)
         self._pairs: deque[float] = deque(maxlen=LATELY)
         self._critic = critic
-        golden = role == "generator"
-        self._metrics = metrics.outputs.graph(manifest.reference, role, judged=critic is not None, golden=golden)
+        self._metrics = metrics.outputs.graph(manifest.reference, role, judged=critic is not None)
         self._reference: dict[Measure, float] = {}
-        for measure, value in _golden(manifest, self._output).items() if golden else ():
-            self._refer(measure, value)
+        if role == "generator":
+            for measure, value in _golden(manifest, self._output, given=self._given is not None).items():
+                self._refer(measure, value)
 
     def watched(self, run: Run) -> Run:
         """`run`, of which some outputs are looked at, later and elsewhere."""
@@ -90,7 +89,7 @@ class Vitals:
 
     def look(self, inputs: Arrays, outputs: Arrays) -> None:
         """Measures pictures of a batch. Called by one thread at a time."""
-        began = time.perf_counter()
+        began = time.thread_time()
         count = len(outputs[self._output.name])
         rows = np.linspace(0, count - 1, min(count, ROWS)).astype(np.intp)
         drawn = likeness.measured(likeness.thumbnails(self._output, outputs[self._output.name][rows]))
@@ -106,7 +105,7 @@ class Vitals:
         with self._lock:
             self._pictures.extend((one.mean, one.variance, one.saturation) for one in drawn)
             self._pairs.extend(pairs)
-        seconds = time.perf_counter() - began
+        seconds = time.thread_time() - began
         self._next = time.monotonic() + max(PERIOD, seconds / SHARE)
         if self._critic is not None and self._metrics.score is not None:
             for logit in self._critic.judge(inputs, outputs[self._output.name]):
@@ -136,7 +135,7 @@ class Vitals:
     def _refer(self, measure: Measure, value: float) -> None:
         """Notes what a measure is on the golden samples."""
         self._reference = {**self._reference, measure: value}
-        self._metrics.reference[measure].set(value)
+        self._metrics.refer(measure, value)
 
     def _labels(self, inputs: Arrays, rows: NDArray[np.intp]) -> list[bytes]:
         label = self._graph.input("label")
@@ -217,19 +216,20 @@ def drawn(graph: Graph) -> bool:
     return given and graph.outputs[0].meaning in ("image", "audio")
 
 
-def _golden(manifest: Manifest, output: Tensor) -> dict[Measure, float]:
-    """The measures of the golden samples. They are few, and of any class: what they say is good for comparing with a
-    quarter of it, not for more.
+def _golden(manifest: Manifest, output: Tensor, *, given: bool) -> dict[Measure, float]:
+    """The measures of the golden samples; where something was `given`, the diversity alone: that were patchworks, or
+    noise, and nobody sends those.
+
+    They are few, and of any class: good for saying that a model has a quarter of it, not for more.
     """
     values = np.stack([golden.array() for golden in manifest.golden])
     seen = likeness.measured(likeness.thumbnails(output, values))
     pairs = [likeness.diversity(one, other) for one, other in combinations(seen, 2)]
-    measures: Mapping[Measure, list[float]] = {
-        "mean": [one.mean for one in seen],
-        "variance": [one.variance for one in seen],
-        "saturation_ratio": [one.saturation for one in seen],
-        "diversity": pairs,
-    }
+    measures: dict[Measure, list[float]] = {"diversity": pairs}
+    if not given:
+        measures["mean"] = [one.mean for one in seen]
+        measures["variance"] = [one.variance for one in seen]
+        measures["saturation_ratio"] = [one.saturation for one in seen]
     return {measure: sum(values) / len(values) for measure, values in measures.items() if values}
 
 
