@@ -63,6 +63,8 @@ class Critic:
             self._said.extend(said)
         if self.reference is None:
             self.reference = self._golden()
+            # Once they were begun, they are few: at the next moment that the device is idle.
+            self._next = self._next if self.reference is not None else now
         return said
 
     def lately(self) -> list[float]:

@@ -189,10 +189,12 @@ class Rotation(Generic[B]):
 
     def _run_errand(self, executor: int) -> bool:
         """Runs the errand of an executor, without the lock, which is held; False if there is none."""
-        waiting = self._errands.get(executor)
-        if not waiting:
+        if executor not in self._errands:
             return False
+        waiting = self._errands[executor]
         run, _ = waiting.popleft()
+        if not waiting:
+            del self._errands[executor]
         self.lock.release()
         try:
             run()
