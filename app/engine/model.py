@@ -333,7 +333,8 @@ def _scale(graph: Graph) -> Callable[[Arrays], float]:
 def _vitals(manifest: Manifest, host: Host, run: Callable[[str], Run | None]) -> dict[str, Vitals]:
     """What is known of the pictures of each graph that draws, by its role; `run` runs a role's graph."""
     judged = host.critics and "critic" in manifest.graphs
-    critic = Critic(manifest, host.rotation, lambda: run("critic")) if judged else None
+    gpu = bool(host.device.gpus)
+    critic = Critic(manifest, host.rotation, lambda: run("critic"), gpu) if judged else None
     return {
         role: Vitals(manifest, role, host.metrics, host.watch, critic if role == "generator" else None)
         for role, graph in manifest.graphs.items()

@@ -28,12 +28,14 @@ LATELY = 64
 class Critic:
     """The critic of one model's generator.
 
-    It is asked for one picture at a time, on the thread of an executor, while all of them are idle. So a job that comes
-    in that moment has the other executors, or waits for one picture's score where there is one executor; and a device
-    that is never idle judges nothing.
+    It is asked for one picture at a time, while all executors are idle, and past all queues: so a critic that fails, or
+    hangs, does no harm to the model, and none of what it does counts as traffic. On a CPU it runs on the thread that
+    asks, and a job that comes in that moment has every executor; on a GPU, where only an executor's thread can run
+    anything, such a job has the other executors, or waits for one picture's score. A device that is never idle judges
+    nothing.
     """
 
-    def __init__(self, manifest: Manifest, rotation: Rotation[Any], run: Callable[[], Run | None]) -> None:
+    def __init__(self, manifest: Manifest, rotation: Rotation[Any], run: Callable[[], Run | None], gpu: bool) -> None:
         """`run` says what runs the critic's graph; None while it isn't in memory."""
         self.reference: float | None = None
         """The mean for the golden samples, once they were judged."""
@@ -41,6 +43,7 @@ class Critic:
         self._graph = manifest.graphs["critic"]
         self._rotation = rotation
         self._run = run
+        self._gpu = gpu
         self._next = 0.0
         self._lock = Lock()
         self._said: deque[float] = deque(maxlen=LATELY)
@@ -83,7 +86,8 @@ class Critic:
         if run is None or not self._idle:
             return None
         try:
-            return float(self._rotation.on(0, lambda: run(given, False))[SCORES[0]][0])
+            outputs = self._rotation.on(0, lambda: run(given, False)) if self._gpu else run(given, False)
+            return float(outputs[SCORES[0]][0])
         except Draining:
             return None
 

@@ -105,8 +105,7 @@ class Vitals:
         with self._lock:
             self._pictures.extend((one.mean, one.variance, one.saturation) for one in drawn)
             self._pairs.extend(pairs)
-        seconds = time.thread_time() - began
-        self._next = time.monotonic() + max(PERIOD, seconds / SHARE)
+        self._next = time.monotonic() + max(PERIOD, (time.thread_time() - began) / SHARE)
         if self._critic is not None and self._metrics.score is not None:
             for logit in self._critic.judge(inputs, outputs[self._output.name]):
                 self._metrics.score.observe(logit)
