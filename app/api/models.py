@@ -35,7 +35,8 @@ async def list_models(request: Request) -> Response:
 @router.get("/models/{reference}", response_class=JSONResponse, responses=openapi.problems(404, 422))
 async def show_model(request: Request, reference: Reference) -> Response:
     """One model: inputs, classes, training, metrics, licence, what a batch costs, and what its pictures look like in
-    service, as the worker that answers has seen them lately. A bare name: the newest version."""
+    service, as the worker that answers has seen them lately. A bare name: the newest version.
+    """
     entry = _entry(request, reference)
     return JSONResponse(_summary(request, entry) | (_details(entry.model) if entry.model else {}))
 

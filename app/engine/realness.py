@@ -66,8 +66,8 @@ class Critic:
             self._said.extend(said)
         if self.reference is None:
             self.reference = self._golden()
-            # Once they were begun, they are few: at the next moment that the device is idle.
-            self._next = self._next if self.reference is not None else now
+        if not said or self.reference is None:
+            self._next = now  # a job came in between: at the next moment that the device is idle
         return said
 
     def lately(self) -> list[float]:
