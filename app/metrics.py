@@ -21,6 +21,8 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 
+from app.output_metrics import OutputCollectors
+
 Lane = Literal["interactive", "bulk"]
 """Whose samples go first: those that somebody waits for, or those that fill what is left of the device."""
 Release = Literal["idle", "full", "wait"]
@@ -189,6 +191,8 @@ class Metrics:
             registry=registry,
         )
 
+        self.outputs = OutputCollectors(registry)
+        """Of what the models draw."""
         self._key_refused = Counter(
             "ganymede_key_refused_requests_total",
             "Requests refused for want of a key, a scope or a quota, by the key's name, empty where none is known.",

@@ -115,6 +115,10 @@ class Settings(BaseSettings):
     encode_threads: int | None = Field(
         default=None, ge=1, le=1024, description="threads that encode pictures; default: as many as cores"
     )
+    output_critic: bool = Field(
+        default=True,
+        description="have a model's critic judge a few of the pictures that are served, while the device is idle",
+    )
     drain_seconds: float = Field(
         default=30, ge=0, le=3600, description="seconds that accepted work may take to finish at shutdown"
     )

@@ -37,7 +37,9 @@ async def list_models(request: Request) -> Response:
 @router.get("/models/{reference}", response_class=JSONResponse, responses=openapi.problems(404, 422))
 @needs("generate")
 async def show_model(request: Request, reference: Reference) -> Response:
-    """One model: inputs, classes, training, metrics, licence, what a batch costs. A bare name: the newest version."""
+    """One model: inputs, classes, training, metrics, licence, what a batch costs, and what its pictures look like in
+    service, as the worker that answers has seen them lately. A bare name: the newest version.
+    """
     entry = _entry(request, reference)
     return JSONResponse(_summary(request, entry) | (_details(entry.model) if entry.model else {}))
 
@@ -134,7 +136,13 @@ def _details(live: LiveModel) -> dict[str, Any]:
     said = {"golden", "name", "version", "title", "tasks", "classes", "directions"}
     details = live.manifest.model_dump(mode="json", exclude=said)
     seconds = {role: {str(size): round(one, 6) for size, one in cost.items()} for role, cost in live.costs.items()}
-    return details | {"digest": live.digest, "runtime": live.identity, "seconds_by_batch_size": seconds}
+    output = {role: vitals.lately() for role, vitals in live.vitals.items()}
+    return details | {
+        "output": output,
+        "digest": live.digest,
+        "runtime": live.identity,
+        "seconds_by_batch_size": seconds,
+    }
 
 
 async def _file(request: Request, reference: str, file: str, media_type: str) -> Response:
