@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from app.access.keys import Key, Keys, new_token
+from app.engine import realness
 from app.settings import Settings
-from tests import toy
+from tests import toy, toy_parts
 from tests.live import live
 from tests.prometheus import Prometheus, prometheus
 
@@ -28,9 +29,11 @@ class Watched:
 
 @pytest.fixture(scope="package")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """`toy` in two versions and a translator, asked again and again as long as tests use them, by a key for that."""
+    """`toy` in two versions, one with a critic, and a translator, asked again and again as long as tests use them, by a
+    key for that.
+    """
     models, folder = tmp_path_factory.mktemp("watched-models"), tmp_path_factory.mktemp("prometheus")
-    toy.build(models, "toy", version=1)
+    toy_parts.add(toy.build(models, "toy", version=1), "critic")
     toy.build(models, "toy", version=2, seed=2)
     toy.translator(models)
     (asks, kept), (watches, kept_too) = new_token(), new_token()
@@ -43,7 +46,13 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     (folder / "keys.json").write_text(keys.model_dump_json())
     settings = Settings(models=models, device="cpu", threads=2, encode_threads=2, keys_file=folder / "keys.json")
     done = threading.Event()
-    with live(settings) as service, prometheus(folder, service.url, token=watches) as watching:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        live(settings) as service,
+        prometheus(folder, service.url, token=watches) as watching,
+    ):
+        # A critic is asked every ten seconds otherwise.
+        patch.setattr(realness, "PERIOD", 0.5)
         asking = threading.Thread(target=_ask, args=(service.url, asks, done))
         asking.start()
         try:
