@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 
+from app.key_metrics import KeyCollectors
 from app.output_metrics import OutputCollectors
 
 Lane = Literal["interactive", "bulk"]
@@ -193,39 +194,8 @@ class Metrics:
 
         self.outputs = OutputCollectors(registry)
         """Of what the models draw."""
-        self._key_refused = Counter(
-            "ganymede_key_refused_requests_total",
-            "Requests refused for want of a key, a scope or a quota, by the key's name, empty where none is known.",
-            ["key", "reason"],
-            registry=registry,
-        )
-        self._key_images = Counter(
-            "ganymede_key_images_total", "Images that were computed for a key.", ["key"], registry=registry
-        )
-        self._key_seconds = Counter(
-            "ganymede_key_device_seconds_total",
-            "Seconds of the device that a key used, shares of batches.",
-            ["key"],
-            registry=registry,
-        )
-        self._keys_broken = Gauge(
-            "ganymede_keys_file_broken",
-            "1 while the keys file can't be used, so that the keys from before stay; 0 else.",
-            registry=registry,
-        )
-
-    def key_refused(self, key: str, reason: str) -> None:
-        """Counts a request that was refused at the door of keys; `key` is a name of the keys file, or empty."""
-        self._key_refused.labels(key, reason).inc()
-
-    def key_used(self, key: str, images: int, seconds: float) -> None:
-        """Counts what a request of a key used."""
-        self._key_images.labels(key).inc(images)
-        self._key_seconds.labels(key).inc(seconds)
-
-    def watch_keys(self, broken: Callable[[], bool]) -> None:
-        """Reads from this function, at each scrape, whether the keys file is broken."""
-        self._keys_broken.set_function(broken)
+        self.keys = KeyCollectors(registry)
+        """Of who asks, and how much of it they get."""
 
     def request(self, route: str, model: str, status: int) -> None:
         """Counts one answered request; `model` is "" where none was resolved, so that clients can't mint labels."""

@@ -45,7 +45,7 @@ class Door:
         self._management = management
         self._quotas = Quotas(Usage.alone())
         if keys is not None:
-            metrics.watch_keys(keys.look)
+            metrics.keys.watch(keys.look)
 
     def share(self, usage: Usage) -> None:
         """Counts from now on together with other workers."""
@@ -92,13 +92,13 @@ class Door:
         finally:
             self._quotas.charge(key, bill)
             self._quotas.leave(key)
-            self._metrics.key_used(key.name, *bill.total())
+            self._metrics.keys.used(key.name, *bill.total())
 
     def _require(self, key: Key) -> None:
         try:
             self._quotas.require(key)
         except QuotaExceeded as error:
-            self._metrics.key_refused(key.name, error.reason)
+            self._metrics.keys.refused(key.name, error.reason)
             raise
 
     def _require_port(self, scope: Scope, found: Found | None) -> None:
@@ -141,7 +141,7 @@ class Door:
             scope["route"] = found.place.route
         if isinstance(error, Unauthorized | Forbidden | QuotaExceeded):
             reason = "scope" if isinstance(error, Forbidden) else error.reason
-            self._metrics.key_refused(error.name, reason)
+            self._metrics.keys.refused(error.name, reason)
         response = await problems.answer_to(Request(scope), error)
         if key is not None:
             response.raw_headers.extend(self._quotas.headers(key))
