@@ -2,11 +2,11 @@
 
 import pytest
 
+from app.access.refusals import Forbidden, QuotaExceeded, Unauthorized
 from app.errors import (
     ClipTooLong,
     DeadlineExceeded,
     Draining,
-    Forbidden,
     InferenceFailed,
     InferenceTimedOut,
     InvalidOutput,
@@ -17,11 +17,9 @@ from app.errors import (
     Overloaded,
     PictureTooLarge,
     Problem,
-    QuotaExceeded,
     SoundTooLong,
     TooManyFrames,
     TooMuchWork,
-    Unauthorized,
     UnfinishedClip,
     UnknownClass,
     UnknownDirection,

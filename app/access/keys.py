@@ -15,8 +15,8 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from app.access.refusals import Unauthorized
 from app.access.scopes import Scope
-from app.errors import Unauthorized
 
 PREFIX = "gny_"
 """What tokens begin with, so that a scanner for leaked secrets knows one."""

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from app.access.bill import Bill
 from app.access.keys import Key, Quota
+from app.access.refusals import QuotaExceeded, Refused
 from app.access.usage import NAMES, Counter, FullError, Usage
-from app.errors import QuotaExceeded, Refused
 
 MINUTE, DAY = 60, 86_400
 

@@ -13,13 +13,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.access.bill import Bill
 from app.access.keys import Key
 from app.access.quotas import Headers, Quotas
+from app.access.refusals import Forbidden, QuotaExceeded, Unauthorized
 from app.access.scopes import Need
 from app.access.usage import Usage
 from app.access.watched import KeysFile
 from app.api import problems
 from app.api.hot import FrontedApp
 from app.api.places import Found, Places
-from app.errors import Forbidden, Problem, QuotaExceeded, Unauthorized
+from app.errors import Problem
 from app.metrics import Metrics
 
 MANAGEMENT: frozenset[Need] = frozenset({"admin", "metrics"})

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.access.keys import Keyring, read
-from app.errors import Unauthorized
+from app.access.refusals import Unauthorized
 from tests.access.conftest import Keys
 
 

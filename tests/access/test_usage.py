@@ -8,8 +8,8 @@ import pytest
 from app.access import quotas
 from app.access.keys import Key, Quota, new_token
 from app.access.quotas import Quotas
+from app.access.refusals import QuotaExceeded
 from app.access.usage import NAMES, FullError, Usage
-from app.errors import QuotaExceeded
 
 
 def test_every_worker_sees_what_all_have_counted(tmp_path: Path) -> None:

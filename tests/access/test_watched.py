@@ -8,8 +8,8 @@ import pytest
 
 from app.access import watched
 from app.access.keys import KeysError
+from app.access.refusals import Unauthorized
 from app.access.watched import KeysFile
-from app.errors import Unauthorized
 from tests.access.conftest import Keys
 
 
