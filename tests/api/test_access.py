@@ -11,12 +11,12 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from app.access.keys import Key, Keys, new_token
 from app.api.entrance import Entrance
 from app.settings import Settings
 from tests.api.conftest import Serve
 from tests.api.held import hold, post, until
 from tests.api.lines import Lines, listening
+from tests.keyring import key, written
 from tests.live import live
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -42,10 +42,8 @@ def test_a_line_tells_what_was_asked_and_where_the_time_went(client: TestClient,
 
 
 def test_a_line_names_the_key_and_never_its_token(serve: Serve, tmp_path: Path, lines: Lines) -> None:
-    token, kept = new_token()
-    key = Key(name="studio", scopes=frozenset({"generate"}), tokens=(kept,))
-    (tmp_path / "keys.json").write_text(Keys(keys=(key,)).model_dump_json())
-    client = serve(keys_file=tmp_path / "keys.json")
+    token, studio = key("studio", "generate")
+    client = serve(keys_file=written(tmp_path / "keys.json", studio))
     for path, name, sent in (
         ("/generate?model=toy@1", "drawn", token),
         ("/metrics", "refused", token),

@@ -15,12 +15,13 @@ from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.access.keys import Key, Keys, Quota, new_token, now
+from app.access.keys import Key, new_token, now
 from app.access.scopes import SCOPES, needs
 from app.api import places
 from app.main import create_app
 from app.settings import Settings
 from tests.api.conftest import count, start
+from tests.keyring import key, written
 
 APP = create_app(Settings(models=Path("nowhere"), device="cpu"))
 ROUTES = sorted((method, place.path) for place in places.every(APP) for method in place.methods or ("GET",))
@@ -51,17 +52,6 @@ Bearer = dict[str, str]
 
 def bearer(token: str | None) -> Bearer:
     return {} if token is None else {"Authorization": f"Bearer {token}"}
-
-
-def written(file: Path, *keys: Key) -> Path:
-    file.write_text(Keys(keys=keys).model_dump_json())
-    return file
-
-
-def key(name: str, *scopes: str, **quota: float) -> tuple[str, Key]:
-    """A token and its key."""
-    token, kept = new_token()
-    return token, Key(name=name, scopes=scopes, tokens=(kept,), quota=Quota(**quota))
 
 
 @pytest.fixture(scope="module")

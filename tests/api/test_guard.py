@@ -12,18 +12,17 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.access.keys import Key, Keys, Quota, new_token
 from app.processes import listening
 from app.settings import Settings, explain
 from tests.api.process import COMMAND, PATIENCE, Process
 from tests.api.test_workers import Service
+from tests.keyring import key, written
 
 
 def made(file: Path, *scopes: str, **quota: float) -> str:
     """A token of the only key in a file."""
-    token, kept = new_token()
-    key = Key(name="studio", scopes=scopes, tokens=(kept,), quota=Quota(**quota))
-    file.write_text(Keys(keys=(key,)).model_dump_json())
+    token, only = key("studio", *scopes, **quota)
+    written(file, only)
     return token
 
 

@@ -11,10 +11,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.access import quotas
-from app.access.keys import Key, Keys, Quota, new_token
 from app.settings import Settings
 from tests.api.conftest import count, start
 from tests.api.held import hold, until
+from tests.keyring import key, written
 
 Limited = Callable[..., TestClient]
 NOON = 20_000 * 86_400 + 12 * 3600 + 15.5
@@ -44,18 +44,13 @@ def limited(models_dir: Path, tmp_path: Path, clock: Clock) -> Iterator[Limited]
     with ExitStack() as running:
 
         def limited(**quota: float) -> TestClient:
-            tokens = dict(zip(("limited", "free"), (new_token() for _ in range(2)), strict=True))
-            limits = {"limited": Quota(**quota), "free": Quota()}
-            keys = [
-                Key(name=name, scopes=frozenset({"generate", "metrics"}), tokens=(kept,), quota=limits[name])
-                for name, (_, kept) in tokens.items()
-            ]
-            file = tmp_path / "keys.json"
-            file.write_text(Keys(keys=tuple(keys)).model_dump_json())
+            token, one = key("limited", "generate", "metrics", **quota)
+            other_token, other = key("free", "generate", "metrics")
+            file = written(tmp_path / "keys.json", one, other)
             settings = Settings(models=models_dir, device="cpu", threads=1, encode_threads=1, keys_file=file)
             client = start(running, settings)
-            client.headers["Authorization"] = f"Bearer {tokens['limited'][0]}"
-            client.free = {"X-API-Key": tokens["free"][0], "Authorization": ""}  # type: ignore[attr-defined]
+            client.headers["Authorization"] = f"Bearer {token}"
+            client.free = {"X-API-Key": other_token, "Authorization": ""}  # type: ignore[attr-defined]
             return client
 
         yield limited
@@ -217,10 +212,8 @@ def test_requests_at_a_time(limited: Limited, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("clock")
 def test_what_a_critic_looks_at_is_time_and_no_picture(studio_dir: Path, tmp_path: Path) -> None:
-    token, kept = new_token()
-    key = Key(name="limited", scopes=frozenset({"generate"}), tokens=(kept,), quota=Quota(pictures_per_day=100))
-    (tmp_path / "studio.json").write_text(Keys(keys=(key,)).model_dump_json())
-    settings = Settings(models=studio_dir, device="cpu", keys_file=tmp_path / "studio.json")
+    token, one = key("limited", "generate", pictures_per_day=100)
+    settings = Settings(models=studio_dir, device="cpu", keys_file=written(tmp_path / "keys.json", one))
     with ExitStack() as running:
         client = start(running, settings)
         client.headers["Authorization"] = f"Bearer {token}"
@@ -228,10 +221,9 @@ def test_what_a_critic_looks_at_is_time_and_no_picture(studio_dir: Path, tmp_pat
 
 
 def test_a_model_that_has_to_come_first_is_charged_as_any(models_dir: Path, tmp_path: Path) -> None:
-    token, kept = new_token()
-    key = Key(name="limited", scopes=frozenset({"generate"}), tokens=(kept,), quota=Quota(pictures_per_day=2))
-    (tmp_path / "keys.json").write_text(Keys(keys=(key,)).model_dump_json())
-    settings = Settings(models=models_dir, device="cpu", load="first-use", keys_file=tmp_path / "keys.json")
+    token, one = key("limited", "generate", pictures_per_day=2)
+    file = written(tmp_path / "keys.json", one)
+    settings = Settings(models=models_dir, device="cpu", load="first-use", keys_file=file)
     with ExitStack() as running:
         client = start(running, settings)
         client.headers["Authorization"] = f"Bearer {token}"

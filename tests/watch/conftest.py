@@ -1,6 +1,7 @@
 """A service with traffic of every kind, and a Prometheus that watches it: one for all tests of this folder."""
 
 import io
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +11,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.access.keys import Key, Keys, new_token
 from app.engine import realness
+from app.metrics import Metrics
 from app.settings import Settings
 from tests import toy, toy_parts
+from tests.keyring import key, written
 from tests.live import live
 from tests.prometheus import Prometheus, prometheus
+
+MEASURED = {
+    *re.findall(r"# TYPE (ganymede_\w+) ", Metrics().exposition().decode()),
+    "ganymede_worker_up",  # told by the workers of several, not by `Metrics`
+}
+"""The families of metrics of the service."""
+
+
+def measures(text: str) -> set[str]:
+    """The families that a text with queries asks for; what a rule records has its name after a colon."""
+    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"(?<![:\w-])ganymede_\w+", text)}
 
 
 @dataclass(frozen=True)
@@ -36,15 +49,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     toy_parts.add(toy.build(models, "toy", version=1), "critic")
     toy.build(models, "toy", version=2, seed=2)
     toy.translator(models)
-    (asks, kept), (watches, kept_too) = new_token(), new_token()
-    keys = Keys(
-        keys=(
-            Key(name="studio", scopes=frozenset({"generate"}), tokens=(kept,)),
-            Key(name="prometheus", scopes=frozenset({"metrics"}), tokens=(kept_too,)),
-        )
-    )
-    (folder / "keys.json").write_text(keys.model_dump_json())
-    settings = Settings(models=models, device="cpu", threads=2, encode_threads=2, keys_file=folder / "keys.json")
+    (asks, studio), (watches, scraper) = key("studio", "generate"), key("prometheus", "metrics")
+    file = written(folder / "keys.json", studio, scraper)
+    settings = Settings(models=models, device="cpu", threads=2, encode_threads=2, keys_file=file)
     done = threading.Event()
     with (
         pytest.MonkeyPatch.context() as patch,
