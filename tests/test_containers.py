@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from app import cli
+from app.access import keys
+from app.access.keys import Keyring
 from app.main import create_app
 from app.processes import listening
 from app.processes.server import SLOW_READERS
@@ -166,6 +169,25 @@ def test_prometheus_shows_a_key_where_there_are_keys() -> None:
     assert (ROOT / "deploy/prometheus" / shown).is_file()
     source = with_keys["services"]["app"]["volumes"][0].split(":")[0]
     assert f"{source.removeprefix('.')}/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_the_commands_that_docker_compose_keys_names_make_what_it_mounts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands = re.findall(r"(?m)^#   ganymede keys (.+?)(?: > (.+))?$", (ROOT / "docker-compose.keys.yml").read_text())
+    assert len(commands) == 2
+    monkeypatch.chdir(tmp_path)
+    Path("keys").mkdir()
+    for arguments, file in commands:
+        assert cli.keys(arguments.split()) == 0
+        token = capsys.readouterr().out
+        if file:
+            Path(file).write_text(token)
+    with_keys = read("docker-compose.keys.yml")
+    folder, target = with_keys["services"]["app"]["volumes"][0].split(":")[:2]
+    kept = folder + with_keys["services"]["app"]["environment"]["GANYMEDE_KEYS_FILE"].removeprefix(target)
+    shown = Path(with_keys["secrets"]["metrics_key"]["file"]).read_bytes().strip()
+    assert Keyring(keys.read(Path(kept)).keys).owner(shown).scopes == {"metrics"}
 
 
 def test_models_of_a_volume_are_where_the_service_looks_and_its_own() -> None:
