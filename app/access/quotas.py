@@ -70,11 +70,14 @@ class Quotas:
 
     def charge(self, key: Key, bill: Bill) -> None:
         """Charges what is on the bill of a request and has not been charged before."""
+        quota = key.quota
+        if quota.pictures_per_day is None and quota.device_seconds_per_day is None:
+            return
         pictures, seconds = bill.due()
         day = int(time.time() // DAY)
-        if pictures and key.quota.pictures_per_day is not None:
+        if pictures and quota.pictures_per_day is not None:
             self._usage.add(key.name, "pictures", day, pictures)
-        if seconds and key.quota.device_seconds_per_day is not None:
+        if seconds and quota.device_seconds_per_day is not None:
             self._usage.add(key.name, "device_seconds", day, seconds)
 
     def leave(self, key: Key) -> None:
