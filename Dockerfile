@@ -45,12 +45,17 @@ RUN pip uninstall --yes --root-user-action=ignore pip \
  && rm -r /usr/local/lib/python3.12/ensurepip \
  && python -m compileall -q /usr/local/lib/python3.12
 COPY --from=dependencies $VIRTUAL_ENV $VIRTUAL_ENV
-COPY --from=service /models /models
+# Theirs, so that a volume mounted there, which begins as a copy, can take uploads.
+COPY --from=service --chown=10001:10001 /models /models
 COPY --from=service /service $VIRTUAL_ENV
+# A container listens on all of its addresses, and who reaches those is decided outside: by `-p 127.0.0.1:8000:8000`, by
+# a network of containers, by an ingress. So the image serves without keys, where a bare `ganymede serve` would refuse to
+# start. To publish it to others, give it keys: with GANYMEDE_KEYS_FILE nobody comes in without one, see docs/operate.md.
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     ORT_DISABLE_TELEMETRY=1 \
     GANYMEDE_HOST=0.0.0.0 \
+    GANYMEDE_ALLOW_ANONYMOUS=true \
     GANYMEDE_PORT=8000 \
     GANYMEDE_MODELS=/models
 # A number, so that Kubernetes can see that it isn't root.

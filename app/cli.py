@@ -57,6 +57,13 @@ def models(argv: list[str]) -> int:
     return inventory.run(argv, (models.__doc__ or "").strip())
 
 
+def keys(argv: list[str]) -> int:
+    """Make, list, rotate and revoke the keys that a service asks for."""
+    from app.access import command
+
+    return command.run(argv, (keys.__doc__ or "").strip())
+
+
 def _overview(commands: Mapping[str, EntryPoint]) -> str:
     lines = ["usage: ganymede COMMAND [...]", "", "Each command has a --help of its own.", ""]
     return "\n".join(lines + [f"  {name:10} {_purpose(command)}" for name, command in sorted(commands.items())])

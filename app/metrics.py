@@ -21,6 +21,9 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 
+from app.key_metrics import KeyCollectors
+from app.output_metrics import OutputCollectors
+
 Lane = Literal["interactive", "bulk"]
 """Whose samples go first: those that somebody waits for, or those that fill what is left of the device."""
 Release = Literal["idle", "full", "wait"]
@@ -88,6 +91,17 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
+        self.memory_limit = Gauge(
+            "ganymede_memory_limit_bytes",
+            "Bytes of memory that the service may take: what its cgroup allows, or what the machine has.",
+            registry=registry,
+        )
+        self.loop_late = Histogram(
+            "ganymede_event_loop_late_seconds",
+            "Seconds by which the event loop woke a timer too late; for so long nobody who connects is heard.",
+            buckets=SECONDS,
+            registry=registry,
+        )
         self._requests = Counter(
             "ganymede_requests_total",
             "HTTP requests answered, by route, model and status.",
@@ -177,6 +191,11 @@ class Metrics:
             ["model", "state"],
             registry=registry,
         )
+
+        self.outputs = OutputCollectors(registry)
+        """Of what the models draw."""
+        self.keys = KeyCollectors(registry)
+        """Of who asks, and how much of it they get."""
 
     def request(self, route: str, model: str, status: int) -> None:
         """Counts one answered request; `model` is "" where none was resolved, so that clients can't mint labels."""

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
 PREFIX = "GANYMEDE_"
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(@[1-9][0-9]*)?")
@@ -22,6 +22,22 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
+    keys_file: Path | None = Field(
+        default=None, description="file of keys, see ganymede keys; with it, every request needs a key of its scope"
+    )
+    allow_anonymous: CliImplicitFlag[bool] = Field(
+        default=False,
+        description="serve other machines without a keys file: whoever reaches the port may do everything",
+    )
+    management_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="port of /metrics and of what changes models, which the other then lacks; default: one for all",
+    )
+    management_host: str | None = Field(
+        default=None, description="address that the management port listens on; default: that of the other"
+    )
     workers: int = Field(
         default=1,
         ge=1,
@@ -99,17 +115,38 @@ class Settings(BaseSettings):
     encode_threads: int | None = Field(
         default=None, ge=1, le=1024, description="threads that encode pictures; default: as many as cores"
     )
+    output_critic: bool = Field(
+        default=True,
+        description="have a model's critic judge a few of the pictures that are served, while the device is idle",
+    )
     drain_seconds: float = Field(
         default=30, ge=0, le=3600, description="seconds that accepted work may take to finish at shutdown"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe message logged"
     )
+    log_format: Literal["auto", "human", "json"] = Field(
+        default="auto", description="how log lines look; auto: human where stderr is a terminal, else JSON"
+    )
+    log_requests: bool = Field(default=True, description="log a line for each request, when it has been answered")
+    tracing: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="whether requests are traced with OpenTelemetry, which is the extra `tracing`; auto: where "
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT names a collector",
+    )
 
     @property
     def upload_bytes(self) -> int:
         """The largest file that a request may bring, in bytes."""
         return int(self.max_upload_mb * 1_000_000)
+
+    @field_validator("management_port")
+    @classmethod
+    def _is_another(cls, port: int | None, info: ValidationInfo) -> int | None:
+        # By its port the service tells which of the two a request came to.
+        if port is not None and port == info.data.get("port"):
+            raise ValueError("must be another port than --port")
+        return port
 
     @field_validator("device")
     @classmethod

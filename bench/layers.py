@@ -93,17 +93,17 @@ async def _layers(app: FastAPI, live: LiveModel) -> dict[str, float]:
     shortcut, framework = (_empty(hot, answered) for hot in (True, False))
     return {
         "uvicorn: parse the request, send the answer": await _wire(answered()),
-        "middleware, route, count of requests (`app/api/hot.py`)": await _awaited(lambda: _call(shortcut, _scope(app))),
-        "(the framework's own way to an endpoint, not taken)": await _awaited(lambda: _call(framework, _scope(app))),
-        "parameters: read and validate": await _awaited(
+        "middleware, route, count of requests (`app/api/hot.py`)": await awaited(lambda: _call(shortcut, _scope(app))),
+        "(the framework's own way to an endpoint, not taken)": await awaited(lambda: _call(framework, _scope(app))),
+        "parameters: read and validate": await awaited(
             lambda: deps.parameters(Request(_scope(app), _client()), limits)
         ),
         "settle the drawing, write headers and response": _least(settled),
         "draw the latents": _least(lambda: live.manifest.inputs(42, range(1))),
-        "queue, batch, hand-over between threads that are awake, phase metrics": await _awaited(through_the_engine),
+        "queue, batch, hand-over between threads that are awake, phase metrics": await awaited(through_the_engine),
         "encode the picture, with its recipe": _least(lambda: finish(outputs)),
         "(of these, metrics: four observations and two counts)": _least(lambda: _metrics(here.metrics, live)),
-        "all of it, one request after the other, without uvicorn: threads fall asleep between two": await _awaited(
+        "all of it, one request after the other, without uvicorn: threads fall asleep between two": await awaited(
             lambda: _call(app, _scope(app))
         ),
     }
@@ -120,7 +120,7 @@ def _least(act: Act) -> float:
     return 1e6 * min(rounds) / REPETITIONS
 
 
-async def _awaited(act: Callable[[], Awaitable[object]]) -> float:
+async def awaited(act: Callable[[], Awaitable[object]]) -> float:
     """As `_least`, of what is awaited."""
     rounds = []
     for _ in range(ROUNDS):
@@ -224,4 +224,4 @@ async def _wire(response: Response) -> float:
         protocol.data_received(asked)
         await wire.answered.wait()
 
-    return await _awaited(exchange)
+    return await awaited(exchange)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.access.refusals import Forbidden, QuotaExceeded, Unauthorized
 from app.errors import (
     ClipTooLong,
     DeadlineExceeded,
@@ -72,6 +73,13 @@ EVERY: list[tuple[Problem, int, str]] = [
     (UnreadablePicture("PNG", "it is truncated"), 422, "The PNG can't be read: it is truncated."),
     (PictureTooLarge(90, 70, 6000), 413, "The picture is coded as 90×70 pixels; at most 6000 are read: scale it down."),
     (TooManyFrames(9), 413, "The picture is animated, with more than 9 frames: send fewer, or one frame alone."),
+    (Unauthorized("none"), 401, "This needs a key; send it as Authorization: Bearer KEY, or as X-API-Key: KEY."),
+    (Forbidden("studio", "generate", "admin"), 403, "This needs the scope admin; the key 'studio' has generate."),
+    (
+        QuotaExceeded("minute", "studio", "at most 6 requests a minute", 3),
+        429,
+        "The key 'studio' has used up its quota: at most 6 requests a minute.",
+    ),
     (Overloaded("3 s of work wait.", 3), 429, "3 s of work wait."),
     (DeadlineExceeded(1.5, 2), 429, "The deadline passed after 1.5 s in the queue; ask for fewer samples, "),
     (
@@ -116,6 +124,8 @@ def test_extensions_are_members_of_the_document() -> None:
     assert TooManyFrames(9).document()["max_frames"] == 9
     assert ClipTooLong("frames", 9).document()["max_frames"] == ClipTooLong("bytes", 9).document()["max_bytes"] == 9
     assert TooMuchWork("b@1", 41, 30).document()["seconds"] == 41
+    assert Forbidden("a", "generate", "admin").document()["scope"] == "admin"
+    assert QuotaExceeded("minute", "a", "", 1).document()["violated-policies"] == ["minute"]
     assert UnfinishedClip(3, 10, {}).document()["done"] == 3
     errors = [{"field": "n", "message": "at most 64"}]
     assert InvalidParameter(errors).document()["errors"] == errors

@@ -76,6 +76,26 @@ def test_gauges_are_merged_by_what_they_mean(join: Join) -> None:
     assert value(one, "ganymede_model_info", **info) == 1
 
 
+def test_what_pictures_look_like_is_added_up_and_the_golden_samples_are_not(join: Join) -> None:
+    one, two = join(0), join(1)
+    for metrics, diversities in ((one, (0.5, 0.7)), (two, (0.0,))):
+        graph = metrics.outputs.graph("toy@1", "generator", judged=True)
+        for diversity in diversities:
+            graph.diversity.observe(diversity)
+            graph.mean.observe(0.25)
+        graph.refer("diversity", 0.9)
+        assert graph.score is not None
+        graph.score.observe(-3)
+    labels = {"model": "toy@1", "graph": "generator"}
+    for asked in (one, two):
+        assert value(asked, "ganymede_output_diversity_sum", **labels) == pytest.approx(1.2)
+        assert value(asked, "ganymede_output_diversity_count", **labels) == 3
+        assert value(asked, "ganymede_output_diversity_bucket", le="0.01", **labels) == 1
+        assert value(asked, "ganymede_output_mean_sum", **labels) == 0.75
+        assert value(asked, "ganymede_output_critic_score_bucket", le="-2.0", **labels) == 2
+        assert value(asked, "ganymede_output_reference", measure="diversity", **labels) == 0.9
+
+
 def test_what_the_process_is_has_its_worker_s_label(join: Join) -> None:
     one, _ = join(0), join(1)
     for worker in ("0", "1"):

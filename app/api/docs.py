@@ -4,16 +4,22 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
+
+from app.access.scopes import needs
 
 ASSETS = "/docs/assets"
 
 
 def install(app: FastAPI) -> None:
     """Adds the page and its assets to `app`."""
-    app.mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")]), name="docs-assets")
+    app.mount(ASSETS, needs("open")(StaticFiles(packages=[("fastapi_swagger", "resources")])), name="docs-assets")
+    [document] = (route for route in app.routes if isinstance(route, Route) and route.path == app.openapi_url)
+    needs("open")(document.endpoint)
 
     @app.get("/docs", include_in_schema=False)
+    @needs("open")
     async def docs(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "")
         return get_swagger_ui_html(

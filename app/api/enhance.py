@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import contract
+from app.access.scopes import needs
 from app.api import caching, headers, openapi
 from app.api.arrivals import Arrivals, Stream, begun
 from app.api.deps import DirectRoute, service
@@ -102,6 +103,7 @@ A long answer is sent while the rest is computed, and is refused at once if that
 Should it fail, the connection is cut: a client that checks the length, or the end of a chunked answer, never takes a
 part for the whole.""",
     )
+    @needs("generate")
     async def enhance_recording(request: Request) -> Response:
         return await _enhance(request, limits, decoders)
 

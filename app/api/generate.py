@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.access.scopes import needs
 from app.api import answers, caching, choosing, headers, openapi, streaming
 from app.api.choosing import Work
 from app.api.classes import model_for
@@ -44,6 +45,7 @@ def router(settings: Settings) -> APIRouter:
         responses={**ANSWER, **openapi.problems(413, 415)},
         openapi_extra=openapi.query(limits) | openapi.body(limits),
     )
+    @needs("generate")
     async def draw_samples(request: Request) -> Response:
         """Draw samples. Parameters come in the query, in a JSON body, or some in each.
 
@@ -52,6 +54,7 @@ def router(settings: Settings) -> APIRouter:
         return await _generate(request, limits)
 
     @routes.get("/generate", response_class=Response, responses=ANSWER | UNCHANGED, openapi_extra=openapi.query(limits))
+    @needs("generate")
     async def samples_at_an_address(request: Request) -> Response:
         """The samples at an address.
 
@@ -62,6 +65,7 @@ def router(settings: Settings) -> APIRouter:
         return await _generate(request, limits)
 
     @routes.head("/generate", response_class=Response, include_in_schema=False)
+    @needs("generate")
     async def headers_of_an_address(request: Request) -> Response:
         """What GET would say of its answer, from the address alone: nothing is drawn."""
         return await _generate(request, limits)

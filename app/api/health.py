@@ -6,6 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from app.access.scopes import needs
 from app.api import openapi
 from app.api.deps import service
 from app.errors import NotReady
@@ -14,12 +15,14 @@ router = APIRouter(tags=["operation"])
 
 
 @router.get("/healthz", response_class=JSONResponse)
+@needs("health")
 async def alive() -> Response:
     """The process is alive. Says nothing of the models: restarting it would not mend those."""
     return JSONResponse({"status": "alive"})
 
 
 @router.get("/readyz", response_class=JSONResponse, responses=openapi.problems(503))
+@needs("health")
 async def ready(request: Request) -> Response:
     """Every model is warm and draws its golden samples right, or comes into memory, and shows that, when asked for.
 
@@ -38,6 +41,7 @@ async def ready(request: Request) -> Response:
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE_LATEST: {}}}})
+@needs("metrics")
 async def metrics(request: Request) -> Response:
     """Prometheus' text format: requests, phases, batches, queues, dropped and refused work, and states of models.
 

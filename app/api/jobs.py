@@ -9,6 +9,8 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from app import caller
+from app.access.bill import Bill
 from app.engine.job import Arrays, Finish, Job
 from app.engine.model import LiveModel
 from app.errors import TooMuchWork
@@ -49,10 +51,20 @@ def submitted(
 ) -> Job[Result]:
     """A job for the graph of that role, see `LiveModel.submit`.
 
-    Raises `ClientDisconnect`, and counts the samples as cancelled, where the client is gone already.
+    Raises `ClientDisconnect`, and counts the samples as cancelled, where the client is gone already; `QuotaExceeded`
+    where the key of the request has nothing left.
     """
     _require_client(request, live, len(next(iter(inputs.values()))))
-    return live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
+    bill: Bill | None = request.scope.get("state", {}).get("bill")
+    if bill is not None:
+        bill.open()
+    job = live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
+    if bill is not None:
+        bill.put(job, draws=graph not in ("encoder", "critic"))
+    if (asking := caller.current.get()) is not None:
+        # Not the job, which would keep its result for as long as the answer is sent.
+        asking.jobs.append((job.submitted, job.timing))
+    return job
 
 
 def require_time(

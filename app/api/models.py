@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app import contract
+from app.access.scopes import needs
 from app.api import caching, openapi
 from app.api.deps import service
 from app.card import DIRECTIONS
@@ -27,14 +28,18 @@ CARD = "README.md"
 
 
 @router.get("/models", response_class=JSONResponse)
+@needs("generate")
 async def list_models(request: Request) -> Response:
     """Every model version: its state, what it takes in memory, and the exact reason of each that isn't served."""
     return JSONResponse({"models": [_summary(request, entry) for entry in service(request).catalog.entries()]})
 
 
 @router.get("/models/{reference}", response_class=JSONResponse, responses=openapi.problems(404, 422))
+@needs("generate")
 async def show_model(request: Request, reference: Reference) -> Response:
-    """One model: inputs, classes, training, metrics, licence, what a batch costs. A bare name: the newest version."""
+    """One model: inputs, classes, training, metrics, licence, what a batch costs, and what its pictures look like in
+    service, as the worker that answers has seen them lately. A bare name: the newest version.
+    """
     entry = _entry(request, reference)
     return JSONResponse(_summary(request, entry) | (_details(entry.model) if entry.model else {}))
 
@@ -44,6 +49,7 @@ async def show_model(request: Request, reference: Reference) -> Response:
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}, **openapi.problems(404, 422, 503)},
 )
+@needs("generate")
 async def model_samples(request: Request, reference: Reference) -> Response:
     """The sheet that was drawn from the exported graph at fixed seeds."""
     return await _file(request, reference, SAMPLES, "image/png")
@@ -54,6 +60,7 @@ async def model_samples(request: Request, reference: Reference) -> Response:
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}, **openapi.problems(404, 422, 503)},
 )
+@needs("generate")
 async def model_directions(request: Request, reference: Reference) -> Response:
     """What each direction of the model changes, from one end of its range to the other: a row for each of a few samples
     and each direction.
@@ -66,6 +73,7 @@ async def model_directions(request: Request, reference: Reference) -> Response:
     response_class=Response,
     responses={200: {"content": {"text/markdown": {}}}, **openapi.problems(404, 422, 503)},
 )
+@needs("generate")
 async def model_card(request: Request, reference: Reference) -> Response:
     """The model card: what it is, its data, its numbers and its limits, in Markdown for people."""
     return await _file(request, reference, CARD, "text/markdown")
@@ -128,7 +136,13 @@ def _details(live: LiveModel) -> dict[str, Any]:
     said = {"golden", "name", "version", "title", "tasks", "classes", "directions"}
     details = live.manifest.model_dump(mode="json", exclude=said)
     seconds = {role: {str(size): round(one, 6) for size, one in cost.items()} for role, cost in live.costs.items()}
-    return details | {"digest": live.digest, "runtime": live.identity, "seconds_by_batch_size": seconds}
+    output = {role: vitals.lately() for role, vitals in live.vitals.items()}
+    return details | {
+        "output": output,
+        "digest": live.digest,
+        "runtime": live.identity,
+        "seconds_by_batch_size": seconds,
+    }
 
 
 async def _file(request: Request, reference: str, file: str, media_type: str) -> Response:

@@ -12,6 +12,8 @@ Responses = dict[int | str, dict[str, Any]]
 
 MEANINGS = {
     400: "The request is broken, or can't be used; the answer says what must be otherwise.",
+    401: "There is no key, or one that is not known, or has expired.",
+    403: "The key lacks the scope that the route needs.",
     404: "No such model, version, class, style or direction; the answer lists those that exist.",
     406: "Nothing that the Accept header allows can be made.",
     413: "The body, or what is in it, is too large, or is more work than can be done in time.",

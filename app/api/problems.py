@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from app import caller
 from app.api import protocols
 from app.errors import InvalidParameter, Problem
 
@@ -48,8 +49,23 @@ def is_unforeseen(error: Exception) -> bool:
 def answer(request: Request, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """The response of a problem document, as the client of this request expects it. Errors are never cached."""
     face = protocols.of(request)
-    body = json.dumps(face.content(document), ensure_ascii=False).encode()
+    body = json.dumps(face.content(_identified(document)), ensure_ascii=False).encode()
     return Response(body, face.status(document), {"Cache-Control": "no-store", **(headers or {})}, face.media_type)
+
+
+def document(problem: Problem) -> dict[str, Any]:
+    """The document of a problem that is told within an answer."""
+    return _identified(problem.document())
+
+
+def _identified(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with the id of its request.
+
+    A member of its own (RFC 9457, section 3.2) and not `instance`, which identifies one occurrence of the problem: a
+    client may give several requests one id.
+    """
+    asking = caller.current.get()
+    return {**document, "request_id": asking.request_id} if asking else dict(document)
 
 
 async def _ours(request: Request, error: Exception) -> Response:

@@ -53,11 +53,17 @@ def openai_error(document: Document) -> dict[str, Any]:
     }
 
 
-KINDS: dict[int, str] = {HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error"}
+KINDS: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "authentication_error",
+    HTTPStatus.FORBIDDEN: "permission_error",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
+}
 CODES: dict[str, str | None] = {
     "unknown-model": "model_not_found",
     "overloaded": "rate_limit_exceeded",
     "deadline-exceeded": "rate_limit_exceeded",
+    "quota-exceeded": "rate_limit_exceeded",
+    "unauthorized": "invalid_api_key",
     "blank": None,  # about:blank, which is no more than its status
 }
 """OpenAI's own codes where it has one; else the type of the problem."""

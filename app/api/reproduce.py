@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.access.scopes import needs
 from app.api import answers, caching, headers, layouts, openapi
 from app.api.deps import DirectRoute, Service, service
 from app.api.drawing import Drawing, settle
@@ -54,6 +55,7 @@ def router(settings: Settings) -> APIRouter:
         },
         openapi_extra=openapi.query(asked) | body(asked, "image", "image/*"),
     )
+    @needs("generate")
     async def draw_again(request: Request) -> Response:
         """Draw a picture of this service again, from the recipe that it carries.
 

@@ -200,9 +200,12 @@ class Samples(BaseModel):
 
 
 class ProblemDocument(BaseModel):
-    """An error (RFC 9457). `errors`, `known`, `classes` or `offered` are there when they say more."""
+    """An error (RFC 9457). `errors`, `known`, `classes` or `offered` are there when they say more; `request_id` is the
+    answer's `X-Request-ID`.
+    """
 
     type: str
     title: str
     status: int
     detail: str
+    request_id: str

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from app.access.scopes import needs
 from app.api import headers, openapi
 from app.api.choosing import scores
 from app.api.classes import class_of, model_for
@@ -67,6 +68,7 @@ def router(settings: Settings) -> APIRouter:
         responses=ANSWER,
         openapi_extra=openapi.query(limits) | body(limits, "image", "image/*"),
     )
+    @needs("generate")
     async def score_picture(request: Request) -> Response:
         """Ask a model's critic about a picture: is it real, and is it of this class?
 

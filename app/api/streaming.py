@@ -137,5 +137,5 @@ class Feed(Arrivals[bytes]):
                 async for picture in pictures:
                     yield picture
             except Problem as problem:
-                yield self.framing.problem(problem.document())
+                yield self.framing.problem(problems.document(problem))
             yield self.framing.end

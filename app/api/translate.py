@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import contract
+from app.access.scopes import needs
 from app.api import caching, headers, openapi
 from app.api.deps import DirectRoute, Service, service
 from app.api.jobs import carried_out, require_time
@@ -102,6 +103,7 @@ def router(settings: Settings) -> APIRouter:
     routes = APIRouter(tags=["translate"], route_class=DirectRoute)
 
     @routes.post("/translate", response_class=Response, responses=_ANSWER, openapi_extra=_described(translating))
+    @needs("generate")
     async def translate_picture(request: Request) -> Response:
         """Translate a picture: labels to a photo, say, whatever the model was trained for.
 
@@ -111,6 +113,7 @@ def router(settings: Settings) -> APIRouter:
         return await _answer(request, translating, "translate")
 
     @routes.post("/style", response_class=Response, responses=_ANSWER, openapi_extra=_described(styling))
+    @needs("generate")
     async def restyle_picture(request: Request) -> Response:
         """Paint a picture in a style.
 

@@ -16,6 +16,14 @@ from app.engine.job import Arrays
 WHITE = 255
 
 
+class NotFiniteError(ContractError):
+    """An output holds so many `values` that are NaN or infinite."""
+
+    def __init__(self, name: str, values: int) -> None:
+        super().__init__(f"output {name} holds NaN or infinity")
+        self.values = values
+
+
 def adapted(loaded: Any, graph: Graph) -> Any:
     """A loaded graph as it is if it is native, else one that is run in the same way with native arrays."""
     return loaded if graph.native else Adapted(loaded, graph)
@@ -78,7 +86,7 @@ def given_as(tensor: Tensor, values: NDArray[Any]) -> NDArray[Any]:
 
 
 def seen_as(tensor: Tensor, values: NDArray[Any]) -> NDArray[Any]:
-    """What the graph gave for an output, as the service sees it; `ContractError` for NaN or infinity in a picture.
+    """What the graph gave for an output, as the service sees it; `NotFiniteError` for NaN or infinity in a picture.
 
     A picture's value becomes the level value · 255 / (white - black) - black · 255 / (white - black), rounded half to
     even and clipped to 0 and 255: the arithmetic of native graphs, in float32, or float64 where the graph has that.
@@ -104,8 +112,9 @@ def _levels(name: str, values: NDArray[Any], black: float, white: float) -> NDAr
     scale = WHITE / (white - black)
     levels = values * scale
     levels += -black * scale
-    if not np.isfinite(levels).all():
-        raise ContractError(f"output {name} holds NaN or infinity")
+    finite = np.isfinite(levels)
+    if not finite.all():
+        raise NotFiniteError(name, int(np.count_nonzero(~finite)))
     return np.rint(levels, out=levels)
 
 

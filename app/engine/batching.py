@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -29,6 +30,8 @@ ages and not the job: of a thousand bulk jobs nearly all would be old, and the l
 TASK = 0.0005
 """Seconds of encoding that the encode pool is given at a time: so many small pictures go in one task that waking the
 thread costs less than the work, and larger ones go one by one, side by side."""
+
+UNTRACED = nullcontext()
 
 Piece = tuple[Job[Any], int]
 """A job, and the number of a piece of its result."""
@@ -148,7 +151,10 @@ class Batcher:
         parts = [(job, job.board(count, size)) for job, count in riding.items()]
         release: Release = "full" if work >= self.cost.useful else "wait" if self._batch_wait else "idle"
         empty = not any(self._lanes.values())
-        return Batch(self, parts, size, work, self.cost.seconds(work), release, alone and empty, expired)
+        batch = Batch(self, parts, size, work, self.cost.seconds(work), release, alone and empty, expired)
+        # Now, and put right when it is measured: else whoever always hangs up before the end would have it for nothing.
+        batch.charge(batch.seconds)
+        return batch
 
     def drop(self, job: Job[Any], reason: Drop, error: Exception, *, lost: int = 0) -> None:
         """Ends a job with an error. `lost` counts its samples that are out of the queue already and go by this."""
@@ -295,6 +301,22 @@ class Batch:
             return {name: value[rows] for name, value in job.inputs.items()}
         names = self.parts[0][0].inputs
         return {name: np.concatenate([job.inputs[name][rows] for job, rows in self.parts]) for name in names}
+
+    def charge(self, seconds: float) -> None:
+        """Charges so much time of the device to the jobs that ride here, each by its work."""
+        for job, rows in self.parts:
+            job.charge(seconds * (rows.stop - rows.start) * job.scale / self.work)
+
+    def requests(self) -> list[str]:
+        """The ids of the requests that ride here, as far as they are known."""
+        return list(dict.fromkeys(job.caller.request_id for job, _ in self.parts if job.caller))
+
+    def traced(self) -> AbstractContextManager[object]:
+        """What stands around its run, for the traces of the requests that ride here."""
+        traces = [job.caller.trace for job, _ in self.parts if job.caller and job.caller.trace]
+        if not traces:
+            return UNTRACED
+        return traces[0].batch(self.batcher.model, self.size, self.release, list(dict.fromkeys(traces)))
 
     def expire(self) -> None:
         """Ends the jobs whose deadline has passed; off this thread, since they may be thousands."""

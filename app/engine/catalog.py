@@ -17,6 +17,7 @@ from app.engine.executor import Executors
 from app.engine.model import LiveModel
 from app.engine.residency import MEGABYTE, Residency
 from app.engine.rotation import Rotation
+from app.engine.vitals import Watch
 from app.errors import Draining, InvalidParameter, NotReady, Problem, UnknownClass, UnknownModel
 from app.metrics import Metrics, State
 from app.settings import REFERENCE, Settings
@@ -84,7 +85,18 @@ class Catalog:
         encoders = settings.encode_threads or providers.cores()
         self._encode = ThreadPoolExecutor(encoders, "ganymede-encode")
         limits = Limits(settings.queue_seconds, settings.batch_wait_ms / 1000, encoders)
-        self._host = model.Host(device, self._rotation, self._encode, metrics, limits, settings.max_batch, wide)
+        self._watch = Watch()
+        self._host = model.Host(
+            device,
+            self._rotation,
+            self._encode,
+            metrics,
+            limits,
+            settings.max_batch,
+            wide,
+            self._watch,
+            settings.output_critic,
+        )
         budget = None if settings.memory_mb is None else int(settings.memory_mb * MEGABYTE)
         self._residency = Residency(self._host, budget, self._note)
 
@@ -96,6 +108,7 @@ class Catalog:
             self._record(entry)
         self._executors = Executors(self._rotation, self._host.device.kind)
         self._started = True
+        self._watch.start()
         self._residency.start()
         self._loader.start()
 
@@ -169,10 +182,12 @@ class Catalog:
         self._residency.drain(drain_seconds)
         self._rotation.drain(max(0, end - time.monotonic()))
         self._residency.close()
+        self._watch.close()
         if self._executors is not None:
             self._executors.close()
             self._loader.join(max(1, end - time.monotonic()))
             self._residency.join(max(1, end - time.monotonic()))
+            self._watch.join(1)
         self._encode.shutdown(wait=False, cancel_futures=True)
 
     def named(self, reference: str) -> LiveModel:

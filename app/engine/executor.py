@@ -109,7 +109,13 @@ class Executors:
             batch, thread = self._running.pop(number, (None, None))
         if batch is None or thread is None:
             return
-        log.error("A run of %s hangs: %d samples, not done after %.3g s.", batch.batcher.model, batch.size, seconds)
+        log.error(
+            "A run of %s hangs: %d samples, not done after %.3g s.",
+            batch.batcher.model,
+            batch.size,
+            seconds,
+            extra=_riders(batch),
+        )
         batch.give_up(seconds)
         if self._replace:
             executor = self._threads.index(thread)
@@ -125,9 +131,11 @@ def run(batch: Batch) -> Callable[[], None]:
     batcher.metrics.padding.inc(batcher.cost.size(batch.size) - batch.size)
     batcher.metrics.released[batch.release].inc()
     try:
-        began = time.perf_counter()
-        outputs = batcher.run(batch.inputs(), batch.alone)
-        seconds = time.perf_counter() - began
+        with batch.traced():
+            began = time.perf_counter()
+            outputs = batcher.run(batch.inputs(), batch.alone)
+            seconds = time.perf_counter() - began
+        batch.charge(seconds - batch.seconds)
     except Exception as error:
         return partial(_fail, batch, error)
     return partial(_deliver, batch, outputs, seconds)
@@ -145,8 +153,13 @@ def _deliver(batch: Batch, outputs: Arrays, seconds: float) -> None:
 
 def _fail(batch: Batch, error: Exception) -> None:
     model = batch.batcher.model
-    log.error("A batch of %d samples of %s failed.", batch.size, model, exc_info=error)
+    log.error("A batch of %d samples of %s failed.", batch.size, model, exc_info=error, extra=_riders(batch))
     if isinstance(error, InvalidOutput):
         batch.fail(partial(InvalidOutput, model, error.flaw))
     else:
         batch.fail(partial(InferenceFailed, model))
+
+
+def _riders(batch: Batch) -> dict[str, object]:
+    """What a line says of the requests in a batch: it belongs to several, and this thread to none."""
+    return {"fields": {"requests": batch.requests()}}

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from app import caller
 from app.metrics import Lane
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -84,6 +85,8 @@ class Job(Future[T]):
         scale: float = 1,
     ) -> None:
         super().__init__()
+        self.caller = caller.current.get()
+        """Who asked for it, if anyone is known to."""
         self.lane = lane
         self.inputs = inputs
         self.samples = samples
@@ -105,6 +108,7 @@ class Job(Future[T]):
         self._pieces: list[Any] = [None] * samples if self.piecewise else []
         self._unmade = samples
         self._encoding = 0.0
+        self._device = 0.0
         self._claimed = False
         self._marked = self.submitted
 
@@ -117,6 +121,18 @@ class Job(Future[T]):
     def unmade(self) -> int:
         """Samples of which nothing has been made that could be sent."""
         return self._unmade if self.piecewise else self.samples
+
+    def charge(self, seconds: float) -> None:
+        """Adds to its share of the device's time. Called by several executors."""
+        with self._lock:
+            self._device += seconds
+
+    def spent(self) -> tuple[int, float]:
+        """The samples that went to the device, and their share of the device's seconds: by their work in each batch.
+
+        Measured; while a batch is on the device, and if it fails, as was predicted.
+        """
+        return self.samples - self.waiting, self._device
 
     def cancel(self) -> bool:
         """Takes the samples that still wait out of the queue; rows that a device is computing are thrown away.

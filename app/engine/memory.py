@@ -1,9 +1,11 @@
-"""What this process holds in memory, and giving back what it no longer needs."""
+"""What this process holds in memory and may hold, and giving back what it no longer needs."""
 
 import ctypes
 import os
 import sys
 from pathlib import Path
+
+from app.engine import cgroups
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 STATM = Path("/proc/self/statm")
@@ -16,6 +18,14 @@ def resident() -> int:
     except OSError:
         return 0
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def limit(root: Path = Path("/")) -> int:
+    """Bytes of memory that the service may take, all of its processes together: the machine's, cut by its cgroup's
+    limit.
+    """
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(min(machine, cgroups.memory(root)))
 
 
 def release() -> None:

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Condition
@@ -20,9 +20,12 @@ from app.engine.cuda import GpuSession
 from app.engine.deferred import Deferred
 from app.engine.health import Health
 from app.engine.job import Arrays, Finish, Job
+from app.engine.outputs import Run
 from app.engine.providers import Device
+from app.engine.realness import Critic
 from app.engine.rotation import Rotation
 from app.engine.session import Session, sizes
+from app.engine.vitals import Vitals, Watch, drawn
 from app.engine.warmup import OnExecutor
 from app.errors import Draining, NotReady, Problem, retry_after
 from app.metrics import Drop, Lane, Metrics
@@ -41,6 +44,9 @@ class Host:
     limits: Limits
     max_batch: int
     threads: int = 1
+    watch: Watch = field(default_factory=Watch)
+    critics: bool = True
+    """Whether a model's critic judges some of what is served."""
 
 
 Queues = Mapping[str, Batcher]
@@ -71,6 +77,8 @@ class LiveModel:
         """How long it took to load, the last time."""
         self.used = 0.0
         """When the last job came, in `time.monotonic` seconds."""
+        self.vitals = _vitals(manifest, host, self._run)
+        """What each graph that draws has drawn lately, by its role."""
         self._host = host
         self._call = call
         self._costs: Mapping[str, Cost] = {}
@@ -238,6 +246,11 @@ class LiveModel:
             if not self._open and self._leaving:
                 self._idle.notify_all()
 
+    def _run(self, role: str) -> Run | None:
+        """What runs a graph; None while it isn't in memory."""
+        queues = self.queues
+        return None if queues is None else queues[role].run
+
     def _withdraw(self, job: Job[Any]) -> None:
         with self._idle:
             waited = self._waiting.pop(job, None)
@@ -279,7 +292,10 @@ def load(live: LiveModel, host: Host) -> Queues:
     def queue(role: str) -> Batcher:
         session, cost = proven[role]
         graph = manifest.graphs[role]
-        run, scale = outputs.checked(reference, session.run, graph.outputs), _scale(graph)
+        scale, nan = _scale(graph), host.metrics.outputs.nan(reference, role)
+        run = outputs.checked(reference, session.run, graph.outputs, nan.inc)
+        if role in live.vitals:
+            run = live.vitals[role].watched(run)
         return Batcher(reference, run, cost, host.rotation, host.encode, live.health, live.metrics, host.limits, scale)
 
     return {role: queue(role) for role in proven}
@@ -312,6 +328,18 @@ def _scale(graph: Graph) -> Callable[[Arrays], float]:
         return max(1, round(values * GRAIN / usual) / GRAIN)
 
     return scale
+
+
+def _vitals(manifest: Manifest, host: Host, run: Callable[[str], Run | None]) -> dict[str, Vitals]:
+    """What is known of the pictures of each graph that draws, by its role; `run` runs a role's graph."""
+    judged = host.critics and "critic" in manifest.graphs
+    gpu = bool(host.device.gpus)
+    critic = Critic(manifest, host.rotation, lambda: run("critic"), gpu) if judged else None
+    return {
+        role: Vitals(manifest, role, host.metrics, host.watch, critic if role == "generator" else None)
+        for role, graph in manifest.graphs.items()
+        if drawn(graph)
+    }
 
 
 def _weights(folder: Path, manifest: Manifest, host: Host) -> int:

@@ -13,6 +13,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import numpy as np
 
 from app.contract import digest, processor
+from app.engine import cgroups
 from app.settings import Settings
 
 try:
@@ -258,38 +259,7 @@ def cores(root: Path = Path("/")) -> int:
     The runtime's own default counts the host's cores, whatever the container may use.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(min(allowed, _quota(root))))
-
-
-def _quota(root: Path) -> float:
-    """Cores of the tightest CPU quota on the way from this process's cgroup up to the root; infinite without one.
-
-    Reads cgroup v2's `cpu.max` ("quota period") and v1's `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
-    """
-    tightest = float("inf")
-    for line in _words(root / "proc/self/cgroup", "\n"):
-        _, controllers, group = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        mount = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
-        # Inside a container the path may be the host's, while the mount shows the container's own group at its root.
-        inner = Path(group.lstrip("/"))
-        for folder in [mount / inner, *(mount / parent for parent in inner.parents), mount]:
-            if controllers:
-                limit = _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
-            else:
-                limit = _words(folder / "cpu.max")
-            if len(limit) == 2 and limit[0] not in ("max", "-1"):
-                tightest = min(tightest, int(limit[0]) / int(limit[1]))
-    return tightest
-
-
-def _words(path: Path, separator: str | None = None) -> list[str]:
-    """The words, or lines, of a small file; none if it can't be read."""
-    try:
-        return path.read_text(encoding="ascii").strip().split(separator)
-    except OSError:
-        return []
+    return max(1, int(min(allowed, cgroups.cores(root))))
 
 
 def _gpus() -> list[str]:

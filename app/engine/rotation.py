@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Condition, Lock
@@ -77,7 +78,7 @@ class Rotation(Generic[B]):
         self._closed = False
         self.lag = 0.0
         """Seconds from the end of a job until whoever waits for it goes on, lately."""
-        self._errands: dict[int, tuple[Callable[[], None], Future[Any]]] = {}
+        self._errands: dict[int, deque[tuple[Callable[[], None], Future[Any]]]] = {}
         self._taken: dict[int, float] = {}
         """Predicted seconds of the batch that each executor took and has not come back from."""
 
@@ -127,7 +128,7 @@ class Rotation(Generic[B]):
     def on(self, executor: int, errand: Callable[[], T]) -> T:
         """What an errand returns, or raises, on the thread of an executor, which runs it before its next batch.
 
-        One errand at a time. Raises `Draining` if the rotation is closed before it begins.
+        Those for one executor go in their order. Raises `Draining` if the rotation is closed before it begins.
         """
         done: Future[T] = Future()
 
@@ -140,7 +141,7 @@ class Rotation(Generic[B]):
         with self.lock:
             if self._closed:
                 raise Draining
-            self._errands[executor] = run, done
+            self._errands.setdefault(executor, deque()).append((run, done))
             self._work.notify_all()
         return done.result()
 
@@ -183,14 +184,17 @@ class Rotation(Generic[B]):
             self._closed = True
             self._work.notify_all()
             errands, self._errands = self._errands, {}
-        for _, done in errands.values():
+        for _, done in (errand for waiting in errands.values() for errand in waiting):
             done.set_exception(Draining())
 
     def _run_errand(self, executor: int) -> bool:
         """Runs the errand of an executor, without the lock, which is held; False if there is none."""
         if executor not in self._errands:
             return False
-        run, _ = self._errands.pop(executor)
+        waiting = self._errands[executor]
+        run, _ = waiting.popleft()
+        if not waiting:
+            del self._errands[executor]
         self.lock.release()
         try:
             run()

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -31,10 +31,10 @@ class Server(uvicorn.Server):
         await asyncio.to_thread(self._drain)
 
 
-def run(app: ASGIApp, settings: Settings, drain: Callable[[], None], listening: socket.socket | None = None) -> None:
+def run(app: ASGIApp, settings: Settings, drain: Callable[[], None], listening: Sequence[socket.socket] = ()) -> None:
     """Serves `app` until SIGTERM or Ctrl-C, then drains, then returns. `SystemExit` if the port is taken.
 
-    It listens where the settings say, or on a socket that listens already.
+    It listens where the settings say, or on sockets that listen already.
     """
     config = uvicorn.Config(
         app,
@@ -52,4 +52,4 @@ def run(app: ASGIApp, settings: Settings, drain: Callable[[], None], listening: 
     # heard them before: here that is itself, so none is lost before and a clean stop stays one.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)
-    server.run([listening] if listening else None)
+    server.run(list(listening) or None)

@@ -1,12 +1,17 @@
 """The command `ganymede serve`: from its flags to one process that serves, or to several and their supervisor."""
 
+import logging
 import sys
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsConfigDict
 
-from app.processes import logs, supervisor
+from app.access import keys
+from app.access.keys import KeysError
+from app.processes import listening, logs, supervisor
 from app.settings import Settings, explain
+
+log = logging.getLogger(__name__)
 
 
 class Flags(Settings):
@@ -18,27 +23,45 @@ class Flags(Settings):
 
 
 def run(argv: list[str]) -> int:
-    """Serves until SIGTERM or Ctrl-C; the exit code, 2 if the settings or the device can't be used."""
+    """Serves until SIGTERM or Ctrl-C; the exit code, 2 if the settings, the keys or the device can't be used."""
     try:
         settings: Settings = CliApp.run(Flags, argv)
     except ValidationError as error:
         print(explain(error), file=sys.stderr)
+        return 2
+    if flaw := listening.flaw(settings):
+        print(flaw, file=sys.stderr)
+        return 2
+    try:
+        if settings.keys_file is not None:
+            keys.read(settings.keys_file)  # now, and not by each worker in turn
+    except KeysError as error:
+        print(error, file=sys.stderr)
         return 2
     return _alone(settings) if settings.workers == 1 else supervisor.run(settings)
 
 
 def _alone(settings: Settings) -> int:
     # The supervisor needs nothing of this, and would hold its memory for nothing.
+    from app.api.tracing import TracingUnavailable
     from app.engine.providers import DeviceUnavailable
     from app.main import create_app
     from app.processes import server
 
+    logs.configure(settings)
     try:
         app = create_app(settings)
-    except DeviceUnavailable as error:
+    except (DeviceUnavailable, KeysError, TracingUnavailable) as error:
         print(error, file=sys.stderr)
         return 2
-    logs.configure(settings)
     catalog = app.state.service.catalog
-    server.run(app, settings, drain=lambda: catalog.close(settings.drain_seconds))
+    try:
+        # Of one port, uvicorn tells by itself.
+        opened = listening.sockets(settings) if settings.management_port else []
+    except OSError as error:
+        log.error("%s", error)
+        return 1
+    if opened:
+        log.info("Ganymede running on %s (Press CTRL+C to quit)", listening.told(opened))
+    server.run(app, settings, lambda: catalog.close(settings.drain_seconds), opened)
     return 0

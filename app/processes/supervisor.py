@@ -1,6 +1,6 @@
 """Keeps the worker processes of `ganymede serve --workers N` alive, and ends with them. Loads no model, serves nothing.
 
-The one listening socket is every worker's: whichever is free takes the next connection, none waits for a worker that
+A listening socket is every worker's: whichever is free takes the next connection, none waits for a worker that
 has died, and a port is taken or free as ever. A worker's orders come by its stdin, which stays open as long as this
 process lives: where it ends, however it ends, workers drain and end too.
 """
@@ -17,7 +17,7 @@ import time
 from asyncio.subprocess import Process
 from contextlib import suppress
 
-from app.processes import logs
+from app.processes import listening, logs
 from app.settings import Settings
 
 WORKER = (sys.executable, "-P", "-m", "app.processes.worker")
@@ -53,21 +53,20 @@ def run(settings: Settings) -> int:
     if len(os.fsencode(room)) > LONGEST_ROOM:
         log.error("Sockets can't be made in TMPDIR, since its path is too long: %s; set a shorter one, as /tmp", room)
         return 1
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        listening = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        opened = listening.sockets(settings)
     except OSError as error:
-        log.error("Can't listen on %s, port %d: %s", settings.host, settings.port, str(error.strerror).lower())
+        log.error("%s", error)
         return 1
-    return asyncio.run(Supervisor(settings, listening).run())
+    return asyncio.run(Supervisor(settings, opened).run())
 
 
 class Supervisor:
-    """The workers of one service, which share a listening socket and a private folder."""
+    """The workers of one service, which share listening sockets and a private folder."""
 
-    def __init__(self, settings: Settings, listening: socket.socket) -> None:
+    def __init__(self, settings: Settings, opened: list[socket.socket]) -> None:
         self._settings = settings
-        self._listening = listening
+        self._opened = opened
         self._processes: dict[int, Process] = {}
         self._stopping = asyncio.Event()
         self._code = 0
@@ -82,17 +81,16 @@ class Supervisor:
         return self._code
 
     async def _serve(self, folder: str) -> None:
-        host, port = self._listening.getsockname()[:2]
-        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        count = self._settings.workers
-        log.info("Ganymede running on http://%s with %d workers (Press CTRL+C to quit)", place, count)
+        count, places = self._settings.workers, listening.told(self._opened)
+        log.info("Ganymede running on %s with %d workers (Press CTRL+C to quit)", places, count)
         keepers = [asyncio.create_task(self._keep(index, folder)) for index in range(count)]
         for keeper in keepers:
             # It ends when the service stops, or else because the service can't go on.
             keeper.add_done_callback(lambda _: self._stopping.set())
         await self._stopping.wait()
-        # Only the workers listen now, so that the last one to end closes the port.
-        self._listening.close()
+        # Only the workers listen now, so that the last one to end closes the ports.
+        for one in self._opened:
+            one.close()
         for process in self._processes.values():
             _signal(process, signal.SIGTERM)
         _, late = await asyncio.wait(keepers, timeout=self._settings.drain_seconds + GRACE)
@@ -125,10 +123,11 @@ class Supervisor:
 
     async def _live(self, index: int, folder: str) -> tuple[int, int]:
         """The life of one worker, from its start to its end; its process id and its exit code."""
+        numbers = [one.fileno() for one in self._opened]
         orders = {
             "index": index,
             "folder": folder,
-            "listening": self._listening.fileno(),
+            "listening": numbers,
             "settings": self._settings.model_dump(mode="json"),
         }
         ours, theirs = socket.socketpair()
@@ -137,7 +136,7 @@ class Supervisor:
                 ours.sendall(json.dumps(orders).encode() + b"\n")
                 # In a group of its own, since Ctrl-C reaches all of a terminal's group: the supervisor passes it on.
                 process = self._processes[index] = await asyncio.create_subprocess_exec(
-                    *WORKER, stdin=theirs.fileno(), pass_fds=[self._listening.fileno()], process_group=0
+                    *WORKER, stdin=theirs.fileno(), pass_fds=numbers, process_group=0
                 )
             if self._stopping.is_set():
                 _signal(process, signal.SIGTERM)

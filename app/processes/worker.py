@@ -33,6 +33,9 @@ def main() -> int:
     orphaned = _watch(settings.drain_seconds + GRACE)
     logs.configure(settings, f"worker {index}")
     try:
+        from app.access.keys import KeysError
+        from app.access.usage import Usage
+        from app.api.tracing import TracingUnavailable
         from app.engine.providers import DeviceUnavailable
         from app.main import create_app
     except ImportError as error:
@@ -40,14 +43,20 @@ def main() -> int:
         return REFUSED
     try:
         app = create_app(share(settings, index))
-    except DeviceUnavailable as error:
+    except (DeviceUnavailable, KeysError, TracingUnavailable) as error:
         print(error, file=sys.stderr)
         return REFUSED
+    if settings.keys_file:
+        try:
+            app.state.door.share(Usage.shared(folder, index, settings.workers))
+        except OSError as error:
+            print(f"There is no room in {folder} to count for the keys: {error.strerror}", file=sys.stderr)
+            return 1
     service = app.state.service
     siblings = Siblings(folder, index, settings.workers, service.metrics.registry)
     service.metrics.shown = siblings
     siblings.listen()
-    listening = socket.socket(fileno=orders["listening"])
+    listening = [socket.socket(fileno=number) for number in orders["listening"]]
     server.run(app, settings, lambda: service.catalog.close(settings.drain_seconds), listening)
     if orphaned.is_set():
         shutil.rmtree(folder, ignore_errors=True)

@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from app.access.scopes import needs
+
 STATIC = Path(__file__).parent / "static"
 
 POLICY = "; ".join(
@@ -38,9 +40,10 @@ HEADERS = {
 
 def install(app: FastAPI) -> None:
     """Adds the page and its files to `app`."""
-    app.mount("/web", _Files(directory=STATIC), name="web")
+    app.mount("/web", needs("open")(_Files(directory=STATIC)), name="web")
 
     @app.get("/", include_in_schema=False)
+    @needs("open")
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html", headers=HEADERS)
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from opentelemetry.trace import TracerProvider
 from starlette.testclient import TestClient
 
 from app.main import create_app
@@ -116,9 +117,9 @@ def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         process.process.wait()
 
 
-def start(running: ExitStack, settings: Settings) -> TestClient:
-    """A client of a started app, once none of its models is loading any more."""
-    app = create_app(settings)
+def start(running: ExitStack, settings: Settings, provider: TracerProvider | None = None) -> TestClient:
+    """A client of a started app, which may be traced, once none of its models is loading any more."""
+    app = create_app(settings, tracer_provider=provider)
     client = running.enter_context(TestClient(app, raise_server_exceptions=False))
     end = time.monotonic() + 20
     while any(entry.state == "loading" for entry in app.state.service.catalog.entries()):

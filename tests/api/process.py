@@ -18,7 +18,8 @@ class Process:
     """`ganymede serve` with these flags and variables; it listens once it is made."""
 
     def __init__(self, models: Path, log: Path, *flags: str, **variables: str) -> None:
-        environment = {**os.environ, "GANYMEDE_MODELS": str(models), "GANYMEDE_DEVICE": "cpu", **variables}
+        usual = {"GANYMEDE_MODELS": str(models), "GANYMEDE_DEVICE": "cpu", "GANYMEDE_LOG_FORMAT": "human"}
+        environment = {**os.environ, **usual, **variables}
         with log.open("wb") as out:
             self.process = subprocess.Popen([*COMMAND, "--port", "0", *flags], env=environment, stderr=out)
         self.log = log
@@ -41,10 +42,11 @@ class Process:
         """Waits until it can take work."""
         self.until(lambda: self.ask("/readyz")[0] == 200, "it is not ready")
 
-    def ask(self, path: str, method: str = "GET") -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+    def ask(self, path: str, method: str = "GET", *, key: str | None = None, port: int = 0) -> tuple[int, bytes]:
+        """The status and the content of an answer; of the other `port`, if one is given."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE)
         try:
-            connection.request(method, path)
+            connection.request(method, path, headers={"Authorization": f"Bearer {key}"} if key else {})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

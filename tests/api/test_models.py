@@ -1,5 +1,6 @@
 """What is served, in which state, and where it comes from."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def test_every_link_of_a_model_leads_somewhere(documented: TestClient) -> None:
     links = documented.get("/models/toy@1").json()["links"]
     assert set(links) == {"self", "generate", "edit", "map", "samples", "directions", "card"}
     assert {documented.get(link).status_code for link in links.values()} == {200}
+
+
+def test_a_model_shows_what_its_pictures_look_like(documented: TestClient) -> None:
+    shown = documented.get("/models/toy@1").json()["output"]["generator"]
+    assert (shown["pictures"], shown["pairs"], shown["mean"], shown["diversity"]) == (0, 0, None, None)
+    assert shown["reference"]["diversity"] > 0.5
+    assert documented.get("/generate?model=toy@1&n=8&seed=1&class=cat&format=zip").status_code == 200
+    end = time.monotonic() + 10
+    while not (shown := documented.get("/models/toy@1").json()["output"]["generator"])["pictures"]:
+        assert time.monotonic() < end, "nobody looked"
+    assert (shown["pairs"], shown["twins"]) == (shown["pictures"] - 1, 0)
+    assert shown["diversity"] > 0.5
+    assert shown["variance"] > 0.01
 
 
 def test_a_bare_name_means_the_newest_version_that_is_ready(documented: TestClient) -> None:

@@ -183,9 +183,12 @@ def test_a_random_graph_is_proven_by_its_shapes_alone(tmp_path: Path) -> None:
 def test_infinity_is_an_invalid_output_and_not_a_picture() -> None:
     sketch = draws(lambda sketch, raw: sketch.add("Div", sketch.add("Tanh", raw), sketch.holds(0)))
     session = Session(sketch.save(), generator("n"), 4)
-    run = checked("made@1", session.run, generator("n").outputs)
+    counted: list[float] = []
+    run = checked("made@1", session.run, generator("n").outputs, counted.append)
     with pytest.raises(InvalidOutput, match=r"made@1.*output picture holds NaN or infinity"):
         run({"z": np.ones((1, LATENT), np.float32)}, False)
+    (picture,) = generator("n").outputs
+    assert counted == [np.prod(picture.sample)]
 
 
 DIFFERENT: dict[str, tuple[Sketch, Graph, str]] = {

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event
 
 import pytest
@@ -35,6 +36,20 @@ def test_an_errand_waits_for_the_batch_of_its_executor_and_goes_before_the_next(
         assert errand.result(PATIENCE) == 1
     gate.pass_one()
     assert (result(first), result(second)) == ([2], [4])
+
+
+def test_errands_for_one_executor_go_in_their_order(line: Line) -> None:
+    batcher, gate = line.batcher()
+    job = send(batcher, 1)
+    gate.entered()
+    done: list[int] = []
+    with ThreadPoolExecutor(2) as pool:
+        for number in (1, 2):
+            pool.submit(line.rotation.on, 0, partial(done.append, number))
+            while sum(map(len, line.rotation._errands.values())) < number:
+                assert not done
+        gate.let()
+    assert (result(job), done) == ([2], [1, 2])
 
 
 def test_an_errand_raises_what_it_raised_and_the_executor_goes_on(line: Line) -> None:

@@ -37,6 +37,14 @@ def test_outputs_that_are_not_as_declared_are_refused(flaw: str) -> None:
         checked("toy@1", lambda inputs, alone: GOOD | outputs, [IMAGE, AUDIO])({}, False)
 
 
+def test_values_that_are_no_numbers_are_counted() -> None:
+    counted: list[float] = []
+    outputs = GOOD | {"audio": np.array([[0, np.nan], [-np.inf, 1]], np.float32)}
+    with pytest.raises(InvalidOutput):
+        checked("toy@1", lambda inputs, alone: outputs, [IMAGE, AUDIO], counted.append)({}, False)
+    assert counted == [2]
+
+
 def test_outputs_as_declared_pass_and_a_missing_one_does_not() -> None:
     assert checked("toy@1", lambda inputs, alone: GOOD, [IMAGE, AUDIO])({}, False) is GOOD
     with pytest.raises(InvalidOutput, match="output audio is missing"):

@@ -1,7 +1,7 @@
 """The playground's rooms as they are: one picture for the README, and each room alone.
 
-`python -m tests.web.screenshots OUT.webp` draws a strip, the rooms light at a desk above dark on a phone; `--apart FOLDER` keeps
-each room as a PNG, in both themes and widths, to be looked at.
+`python -m tests.web.screenshots OUT.webp` draws a strip, the rooms light at a desk above dark on a phone;
+`--apart FOLDER` keeps each room as a PNG, in both themes and widths, to be looked at.
 """
 
 import argparse

@@ -8,6 +8,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.access.scopes import needs
 from app.api import answers, derived, headers, openapi
 from app.api.classes import GivenClass, name_of, required_class
 from app.api.codes import transport
@@ -48,6 +49,7 @@ def router(settings: Settings) -> APIRouter:
         responses=derived.ANSWER | openapi.problems(400, 413, 415),
         openapi_extra=openapi.query(limits) | transport.body(limits, EXAMPLE),
     )
+    @needs("generate")
     async def decode_latents(request: Request) -> Response:
         """Draw the pictures of latents.
 

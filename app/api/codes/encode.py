@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.access.scopes import needs
 from app.api import headers, openapi
 from app.api.codes import transport
 from app.api.deps import DirectRoute, service
@@ -71,6 +72,7 @@ def router(settings: Settings) -> APIRouter:
         responses=ANSWER,
         openapi_extra=openapi.query(limits) | body(limits, "image", "image/*"),
     )
+    @needs("generate")
     async def encode_picture(request: Request) -> Response:
         """Find the code of a picture.
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.access.scopes import needs
 from app.api import caching, headers, openapi
 from app.api.classes import name_of
 from app.api.codes import transport
@@ -35,6 +36,7 @@ def router(settings: Settings) -> APIRouter:
     routes = APIRouter(tags=["codes"], route_class=DirectRoute)
 
     @routes.get("/models/{reference}/map", response_class=Response, responses=ANSWER, openapi_extra=_described(limits))
+    @needs("generate")
     async def map_of_codes(request: Request) -> Response:
         """What the generator draws over a plane of its latent space.
 
@@ -43,6 +45,7 @@ def router(settings: Settings) -> APIRouter:
         return await _map(request, limits)
 
     @routes.head("/models/{reference}/map", response_class=Response, include_in_schema=False)
+    @needs("generate")
     async def headers_of_a_map(request: Request) -> Response:
         """What GET would say of its answer, from the address alone: nothing is drawn."""
         return await _map(request, limits)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import contract, latents
+from app.access.scopes import needs
 from app.api import answers, derived, headers, openapi
 from app.api.classes import GivenClass, name_of, required_class
 from app.api.codes import transport
@@ -59,6 +60,7 @@ def router(settings: Settings) -> APIRouter:
         responses=derived.ANSWER | openapi.problems(400, 413, 415),
         openapi_extra=openapi.query(limits) | body(limits, "image", "image/*"),
     )
+    @needs("generate")
     async def reconstruct_picture(request: Request) -> Response:
         """Encode a picture and decode it again: what the model keeps of it.
 

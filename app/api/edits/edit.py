@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import contract
+from app.access.scopes import needs
 from app.api import caching, headers, layouts, openapi, uploads
 from app.api.codes import transport
 from app.api.codes.transport import JSON_LIMIT
@@ -57,6 +58,7 @@ def router(settings: Settings) -> APIRouter:
         responses={**ANSWER, **openapi.problems(400, 413, 415)},
         openapi_extra=openapi.query(limits) | _body(limits),
     )
+    @needs("generate")
     async def edit(request: Request) -> Response:
         """Change what a named direction changes, and leave the rest. Parameters come in the query, in a JSON body, or
         some in each.
@@ -73,6 +75,7 @@ def router(settings: Settings) -> APIRouter:
         return await _edit(request, limits)
 
     @routes.get("/edit", response_class=Response, responses=ANSWER | UNCHANGED, openapi_extra=openapi.query(limits))
+    @needs("generate")
     async def edited_at_an_address(request: Request) -> Response:
         """The edited samples at an address.
 
@@ -82,6 +85,7 @@ def router(settings: Settings) -> APIRouter:
         return await _edit(request, limits)
 
     @routes.head("/edit", response_class=Response, include_in_schema=False)
+    @needs("generate")
     async def headers_of_an_edit(request: Request) -> Response:
         """What GET would say of its answer, from the address alone: nothing is drawn."""
         return await _edit(request, limits)

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from app.access.scopes import needs
 from app.api import caching, headers, health, openapi, protocols
 from app.api.deps import DirectRoute, service
 from app.api.faces import tensors
@@ -83,6 +84,7 @@ get = partial(router.get, response_class=Response)
 
 
 @get("", responses={200: {"model": Server}})
+@needs("generate")
 async def inference_server(_: Request) -> Response:
     """What this server is, and which extensions of the protocol it has."""
     extensions = ["binary_tensor_data", "schedule_policy"]
@@ -90,12 +92,14 @@ async def inference_server(_: Request) -> Response:
 
 
 @get("/health/live", responses={200: {"model": Live}})
+@needs("health")
 async def inference_live(_: Request) -> Response:
     """The process is alive, as at `/healthz`."""
     return JSONResponse(Live().model_dump())
 
 
 @get("/health/ready", responses={200: {"model": Ready}, **errors(503)})
+@needs("health")
 async def inference_ready(request: Request) -> Response:
     """The server can take work, as at `/readyz`."""
     await health.ready(request)
@@ -114,6 +118,7 @@ async def inference_ready(request: Request) -> Response:
     responses={200: {"model": ModelMetadata}, **errors(404, 503)},
     openapi_extra=openapi.path(**VERSION),
 )
+@needs("generate")
 async def metadata(request: Request) -> Response:
     """The inputs and outputs of a model's generator, by name, datatype and shape."""
     manifest = _model(request).manifest
@@ -140,6 +145,7 @@ async def metadata(request: Request) -> Response:
     responses={200: {"model": ModelReady}, **errors(404, 503)},
     openapi_extra=openapi.path(**VERSION),
 )
+@needs("generate")
 async def model_ready(request: Request) -> Response:
     """The model can take work."""
     live = _model(request)
@@ -155,6 +161,7 @@ async def model_ready(request: Request) -> Response:
     openapi_extra=openapi.path(**VERSION) | REQUEST,
     **TENSORS,
 )
+@needs("generate")
 async def infer(request: Request) -> Response:
     """Run the generator of a model on tensors: in JSON, or in binary behind it.
 

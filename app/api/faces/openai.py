@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from app.access.scopes import needs
 from app.api import answers, caching, headers, openapi, protocols
 from app.api.deps import DirectRoute, Service, parameters, service
 from app.api.drawing import Drawing, settle
@@ -68,6 +69,7 @@ def router(settings: Settings) -> APIRouter:
         },
         openapi_extra=openapi.body(limits, required=True),
     )
+    @needs("generate")
     async def images_for_a_prompt(request: Request) -> Response:
         """Draw pictures, as OpenAI's clients ask for them. The prompt names a class, and that is all it can.
 
@@ -76,6 +78,7 @@ def router(settings: Settings) -> APIRouter:
         return await _draw(request, limits)
 
     @routes.get("/models", response_class=Response, responses={200: {"model": Models}, **errors(503)})
+    @needs("generate")
     async def models_that_draw(request: Request) -> Response:
         """The models that can draw, as OpenAI's clients list them; `/models` has all of them, and says more."""
         able = service(request).catalog.able("generate")
@@ -87,6 +90,7 @@ def router(settings: Settings) -> APIRouter:
         responses={200: {"model": Model}, **errors(400, 404, 503)},
         openapi_extra=openapi.path(id=("name, or name@version", "cifar10")),
     )
+    @needs("generate")
     async def model_that_draws(request: Request) -> Response:
         """One model, as OpenAI's clients ask for it. A bare name means the newest version."""
         return JSONResponse(_model(service(request).catalog.get(request.path_params["id"]).manifest).model_dump())

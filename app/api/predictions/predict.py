@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import contract
+from app.access.scopes import needs
 from app.api import caching, headers, openapi
 from app.api.deps import DirectRoute, service
 from app.api.media_types import offered
@@ -90,6 +91,7 @@ def router(settings: Settings) -> APIRouter:
     files = body(limits, "frames", "image/*", "video/*", "application/zip", "application/x-npy")
 
     @routes.post("/predict", response_class=Response, responses=_ANSWER, openapi_extra=openapi.query(limits) | files)
+    @needs("generate")
     async def predict_frames(request: Request) -> Response:
         """Predict how a clip goes on.
 

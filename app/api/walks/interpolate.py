@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.access.scopes import needs
 from app.api import caching, headers, layouts, openapi
 from app.api.classes import class_of, model_for
 from app.api.codes import transport
@@ -72,6 +73,7 @@ def router(settings: Settings) -> APIRouter:
         responses=ANSWER,
         openapi_extra=openapi.query(limits) | openapi.body(limits, EXAMPLE),
     )
+    @needs("generate")
     async def interpolate(request: Request) -> Response:
         """Draw what lies between samples. Parameters come in the query, in a JSON body, or some in each.
 

@@ -1,0 +1,61 @@
+"""Where the service listens, and whom that lets in. Knows sockets and settings, and nothing of what is served."""
+
+import socket
+from ipaddress import ip_address
+
+from app.settings import Settings
+
+BACKLOG = 2048
+
+
+def flaw(settings: Settings) -> str | None:
+    """Why the service may not listen where the settings say: it would serve strangers, and nobody has said so."""
+    if settings.keys_file is not None or settings.allow_anonymous:
+        return None
+    managed = settings.management_port is not None and settings.management_host is not None
+    hosts = {"--host": settings.host} | ({"--management-host": settings.management_host} if managed else {})
+    for flag, host in hosts.items():
+        if host is not None and not _loopback(host):
+            return (
+                f"{flag} {host} lets other machines in, and there are no keys: whoever reaches the port could do "
+                "everything. Make a key with ganymede keys add NAME --scope generate and serve with --keys-file "
+                "keys.json; or listen on 127.0.0.1; or, where something in front of the service decides who comes in, "
+                "say --allow-anonymous."
+            )
+    return None
+
+
+def sockets(settings: Settings) -> list[socket.socket]:
+    """A listening socket, and one for management if there is a port for that.
+
+    Raises `OSError`, whose text says where it can't listen and why.
+    """
+    places = [(settings.host, settings.port)]
+    if settings.management_port is not None:
+        places.append((settings.management_host or settings.host, settings.management_port))
+    opened: list[socket.socket] = []
+    for host, port in places:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            opened.append(socket.create_server((host, port), family=family, backlog=BACKLOG))
+        except OSError as error:
+            for other in opened:
+                other.close()
+            raise OSError(f"Can't listen on {host}, port {port}: {str(error.strerror).lower()}") from error
+    return opened
+
+
+def told(opened: list[socket.socket]) -> str:
+    """Their addresses, in words."""
+    addresses = []
+    for one in opened:
+        host, port = one.getsockname()[:2]
+        addresses.append(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    return ", management on ".join(addresses)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
