@@ -4,7 +4,7 @@ RUNTIME := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 ARGS ?=
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test lint fuzz bench lock clean
+.PHONY: serve test lint fuzz bench screenshots lock clean
 
 serve: .venv-serve/installed  ## start the service on the shipped models; ARGS='--port 9000' adds flags
 	.venv-serve/bin/ganymede serve $(ARGS)
@@ -24,9 +24,12 @@ fuzz: .venv/installed  ## send what the OpenAPI document allows, and what it doe
 bench: .venv/installed  ## prove the speed: limit, plain FastAPI, overload, memory; ARGS='--quick' or '--peers'
 	.venv/bin/python -m bench $(ARGS)
 
+screenshots: .venv/installed  ## draw docs/playground.webp: each room as it is now; needs the extra `browser` and chromium
+	.venv/bin/python -m tests.web.screenshots docs/playground.webp
+
 lock:  ## write constraints.txt anew, after a change of pyproject.toml
 	$(PYTHON) -m venv --clear build/lock
-	build/lock/bin/pip install --quiet --disable-pip-version-check --editable '.[cpu,train,dev]'
+	build/lock/bin/pip install --quiet --disable-pip-version-check --editable '.[cpu,train,dev,browser]'
 	{ head -1 constraints.txt; build/lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 

@@ -9,6 +9,7 @@ import hashlib
 import platform
 import zlib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -157,6 +158,20 @@ class Latent(Part):
     prior: Literal["normal"] = "normal"
 
 
+class Curve(Part):
+    """How a measure went while training: `points` of real pictures seen so far, and its value; less is better."""
+
+    measure: str
+    points: tuple[tuple[int, Annotated[float, Field(allow_inf_nan=False)]], ...] = Field(min_length=2, max_length=100)
+
+    @model_validator(mode="after")
+    def _goes_on(self) -> "Curve":
+        seen = [images for images, _ in self.points]
+        if any(later <= earlier for earlier, later in pairwise(seen)):
+            raise ValueError("a curve's pictures grow from point to point")
+        return self
+
+
 class Training(Part):
     """Where the weights come from. `images` counts the real pictures that the discriminator saw."""
 
@@ -169,6 +184,8 @@ class Training(Part):
     seconds: float
     date: str
     settings: dict[str, str | int | float | bool | None] = {}
+    curve: Curve | None = None
+    """Of the measure by which the weights were chosen, over the whole run, which may have gone on after them."""
 
 
 class Origin(Part):

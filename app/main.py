@@ -10,6 +10,7 @@ from opentelemetry.trace import TracerProvider
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
+from app import web
 from app.access.watched import KeysFile
 from app.api import (
     docs,
@@ -94,6 +95,7 @@ def create_app(settings: Settings | None = None, *, tracer_provider: TracerProvi
     app.front = Entrance(front, lines=settings.log_requests, traces=Traces(provider) if provider else None)
     problems.install(app)
     docs.install(app)
+    web.install(app)
     app.include_router(hot)
     app.include_router(encode.router(settings))
     app.include_router(decode.router(settings))

@@ -6,7 +6,6 @@ Pure functions of numbers, for latents and classes alike. numpy only; the servic
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -52,17 +51,20 @@ class Walk:
 
     def along(self, values: Values, between: Between) -> Values:
         """The value at each picture, [pictures, …], of the values at the stops, [stops, …]."""
-        if not self.grid:
-            return self._path(values, between)
-        top, bottom = self._path(values[:2], between), self._path(values[2:], between)
-        rows = self._path(np.stack([top, bottom]), between)
-        return rows.reshape(len(self), *values.shape[1:])
+        return np.stack([self.at(number, values, between) for number in range(len(self))])
 
-    def _path(self, values: Values, between: Between) -> Values:
-        legs = [*pairwise(values), *([(values[-1], values[0])] if self.loop else [])]
-        last = self.steps - 1
-        path = [between(start, end, eased(step / last, self.easing)) for start, end in legs for step in range(last)]
-        return np.stack(path if self.loop else [*path, values[-1]])
+    def at(self, number: int, values: Values, between: Between) -> Values:
+        """The value at one picture, […], of the values at the stops, [stops, …]."""
+        if self.grid:
+            row, column = divmod(number, self.steps)
+            top = self._within(values[0], values[1], column, between)
+            bottom = self._within(values[2], values[3], column, between)
+            return self._within(top, bottom, row, between)
+        leg, step = divmod(number, self.steps - 1)
+        return values[leg] if step == 0 else self._within(values[leg], values[(leg + 1) % self.stops], step, between)
+
+    def _within(self, start: Values, end: Values, step: int, between: Between) -> Values:
+        return between(start, end, eased(step / (self.steps - 1), self.easing))
 
 
 def most_steps(stops: int, pictures: int, *, loop: bool, grid: bool) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app import card, contract
-from training import checkpoint, config, directions, graphs, runtime, sheets
+from training import checkpoint, config, directions, graphs, journal, runtime, sheets
 from training.checkpoint import Checkpoint
 from training.parity import ExportError
 from training.recipes import Networks, Recipe, Source
@@ -63,7 +63,7 @@ def export(
             "latent": _latent(written),
             "classes": source.classes,
             "styles": recipe.styles(),
-            "training": _provenance(saved),
+            "training": _provenance(saved, run),
             "licence": licence,
             "notes": notes,
             "exporter": contract.Exporter(runtime=runtime.RUNTIME, processor=contract.processor()),
@@ -155,8 +155,8 @@ def _data_name(source: str) -> str:
     return f"{path.parent.name}/{path.name}" if path.name == "train" and path.parent.name else path.name
 
 
-def _provenance(saved: Checkpoint) -> contract.Training:
-    """Where the weights come from."""
+def _provenance(saved: Checkpoint, run: Path) -> contract.Training:
+    """Where the weights come from, and how the run went that left them."""
     recipe, _ = config.build(saved.settings)
     settings = {
         key: Path(value).name if isinstance(getattr(recipe, key, None), Path) else value
@@ -173,6 +173,7 @@ def _provenance(saved: Checkpoint) -> contract.Training:
         seconds=round(saved.progress["seconds"], 1),
         date=datetime.now(UTC).date().isoformat(),
         settings=settings,
+        curve=journal.curve(run),
     )
 
 

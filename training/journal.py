@@ -11,16 +11,21 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from app.contract import Curve
 from training.recipes import Panel
 
 log = logging.getLogger("ganymede.train")
+
+LOG = "log.jsonl"
+POINTS = 100
+"""The most points of a curve that are kept."""
 
 
 class Journal:
     """Writes `log.jsonl` and TensorBoard events in the run's folder, and one line a status to the terminal."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
+        self._file = (folder / LOG).open("a", encoding="utf-8")
         self._board: Any = None
         if importlib.util.find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
@@ -43,6 +48,41 @@ class Journal:
         self._file.close()
         if self._board is not None:
             self._board.close()
+
+
+def curve(folder: Path) -> Curve | None:
+    """How the measure of a run went, from its log; None if there are less than two points of it.
+
+    A line of the measure holds that one value and no rate. Of a run that was resumed at an earlier point, what it did
+    again counts; of more points than are kept, evenly many are left out, never the first or the last.
+    """
+    try:
+        lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    name, points = "", list[tuple[int, float]]()
+    for line in lines:
+        record = _record(line)
+        if record.pop("rate", None) != 0 or len(record) != 3:
+            continue
+        images = int(record.pop("images"))
+        record.pop("time")
+        ((name, value),) = record.items()
+        points = [point for point in points if point[0] < images]
+        if np.isfinite(value):
+            points.append((images, float(f"{value:.5g}")))
+    if len(points) < 2:
+        return None
+    kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), POINTS)).round().astype(int))
+    return Curve(measure=name, points=tuple(points[at] for at in kept))
+
+
+def _record(line: str) -> dict[str, Any]:
+    """A line of the log; empty if it was cut off, as the last one of a run that was killed may be."""
+    try:
+        return dict(json.loads(line))
+    except ValueError:
+        return {}
 
 
 def warnings(values: dict[str, float]) -> list[str]:

@@ -117,7 +117,7 @@ class GenerateParameters(SampleParameters):
 def limited(parameters: type[Asked], settings: Settings) -> type[Asked]:
     """The parameters of a verb with this server's own upper limits, in checks, errors and documentation at once."""
     counts = dict.fromkeys(("n", "grid", "best_of", "rows", "columns", "steps"), settings.max_samples)
-    limits = counts | {"frame": settings.max_samples - 1, "timeout": settings.request_timeout}
+    limits = counts | {"frame": settings.max_samples**2 - 1, "timeout": settings.request_timeout}
 
     def at_most(name: str, limit: float) -> Any:
         field = copy(parameters.model_fields[name])

@@ -34,6 +34,8 @@ PARTS = {"version": "1", "path": "x"}
 OPEN = {
     "/healthz",
     "/readyz",
+    "/",
+    "/web/{path:path}",
     "/docs",
     "/docs/assets/{path:path}",
     "/openapi.json",

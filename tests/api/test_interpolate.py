@@ -40,6 +40,14 @@ def test_a_stop_alone_is_the_file_of_its_seed_byte_for_byte(walker: TestClient, 
         assert walker.post(HERE, json=asked).content == sample(walker, model=model, seed=seed, format=picture)
 
 
+def test_one_frame_may_be_of_a_walk_longer_than_a_request_may_draw(walker: TestClient) -> None:
+    asked = {"model": "toy@1", "stops": "7,8,5,9", "layout": "grid", "class": "dog"}
+    coarse = drawn(walker, **asked, steps=4)
+    for row, column in ((0, 3), (1, 2), (3, 3)):
+        fine = drawn(walker, **asked, steps=64, frame=64 * 21 * row + 21 * column)
+        np.testing.assert_array_equal(fine[0], coarse[4 * row + column])
+
+
 def test_a_stop_of_mixed_classes_is_the_file_of_its_seed_too(walker: TestClient) -> None:
     asked = {
         "model": "mixer@1",

@@ -24,7 +24,7 @@ LICENCE = contract.Licence(data="BSD, scikit-learn", weights="MIT")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A conditional model of digits, hardly trained."""
     root = tmp_path_factory.mktemp("house")
-    run = runs.train("cgan", root / "run")
+    run = runs.train("cgan", root / "run", sheet_every=320)
     return export.export(run, root / "models", name="digits", licence=LICENCE)
 
 
@@ -41,7 +41,9 @@ def test_the_folder_is_complete_and_checked(folder: Path) -> None:
     assert manifest.reference == "digits@1"
     assert manifest.classes == tuple("0123456789")
     assert manifest.training.recipe == "cgan"
-    assert manifest.training.images == 640
+    curve = dict(manifest.training.curve.points)
+    assert list(curve) == [320, 640]
+    assert manifest.training.images == min(curve, key=curve.get), "the best weights are those of the lowest point"
     assert len(manifest.golden) == 4
 
 

@@ -138,7 +138,7 @@ def _stops(asked: InterpolateParameters, layout: Layout, most: int) -> list[Name
 
 
 def _walk(asked: InterpolateParameters, layout: Layout, count: int, pictures: int) -> Walk:
-    """The walk through so many stops, of so many pictures at most."""
+    """The walk through so many stops; so many pictures of it are drawn at most."""
     grid = layout == "grid"
     if grid and count != CORNERS:
         message = f"of a grid are its {CORNERS} corners, top left, top right, bottom left and bottom right, not {count}"
@@ -151,7 +151,7 @@ def _walk(asked: InterpolateParameters, layout: Layout, count: int, pictures: in
             "layout", f"needs more pictures than the {pictures} that this server draws in one request"
         )
     walk = Walk(count, asked.steps or min(STEPS[layout], most), asked.easing, bool(asked.loop), grid)
-    if len(walk) > pictures:
+    if asked.frame is None and len(walk) > pictures:
         message = f"makes {len(walk)} pictures of {count} stops; this server draws {pictures} in one request: "
         raise InvalidParameter.of("steps", message + f"{most} steps at most")
     if asked.frame is not None and asked.frame >= len(walk):

@@ -82,11 +82,11 @@ class Interpolation:
     def inputs(self) -> Arrays:
         """What the generator eats for each picture, by ONNX name: at a stop, the very bits of its sample's input."""
         stops = [stop.inputs(self.manifest, self.truncation) for stop in self.stops]
-        first, end = self.numbers.start, self.numbers.stop
         inputs = {}
         for tensor in self.manifest.graphs["generator"].inputs:
             values = np.concatenate([stop[tensor.name] for stop in stops])
-            inputs[tensor.name] = self.walk.along(values, self._between(tensor))[first:end]
+            between = self._between(tensor)
+            inputs[tensor.name] = np.stack([self.walk.at(number, values, between) for number in self.numbers])
         return inputs
 
     def of(self, inputs: Arrays) -> "Interpolation":

@@ -76,7 +76,10 @@ class InterpolateParameters(Parameters):
         ),
     ] = None
     picture: PictureForm = None
-    frame: Annotated[int | None, Field(ge=0, description="this picture of the walk alone, counted from 0")] = None
+    frame: Annotated[
+        int | None,
+        Field(ge=0, description="this picture of the walk alone, counted from 0; the walk may then be longer"),
+    ] = None
     upscale: Upscale = 1
     fps: FilmRate = None
 

@@ -1,0 +1,144 @@
+"""Walk: a plane under the pointer, the code map, directions with undo, mixtures, and a film of the round."""
+
+import re
+import time
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+PLANE = "/#/walk?model=cifar10@1&stops=1,2,3,4&classes=dog,cat,horse,ship&x=0&y=0"
+
+
+COUNT = """() => {
+    const ask = window.fetch;
+    let out = 0;
+    window.most = 0;
+    window.fetch = (...asked) => {
+        if (!String(asked[0]).startsWith("interpolate")) return ask(...asked);
+        window.most = Math.max(window.most, (out += 1));
+        return ask(...asked).finally(() => (out -= 1));
+    };
+}"""
+"""Has the page count how many points of the plane it asks for at once."""
+
+
+def canvas(page: Page, name: str) -> str:
+    """What a canvas shows; waits until it shows anything."""
+    page.wait_for_function(
+        "(name) => { const c = document.querySelector(`canvas[aria-label='${name}']`);"
+        " return c && c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v); }",
+        arg=name,
+    )
+    shown: str = page.evaluate("(name) => document.querySelector(`canvas[aria-label='${name}']`).toDataURL()", name)
+    return shown
+
+
+def until_other(page: Page, name: str, before: str) -> str:
+    page.wait_for_function(
+        "([name, before]) => document.querySelector(`canvas[aria-label='${name}']`).toDataURL() !== before",
+        arg=[name, before],
+    )
+    return canvas(page, name)
+
+
+def test_a_corner_of_the_plane_is_the_very_picture_that_generate_draws(page: Page) -> None:
+    page.goto(PLANE)
+    shown = canvas(page, "The picture where the pointer is")
+    page.goto("/#/walk?model=cifar10@1&way=directions&seed=1&class=dog")
+    page.reload()
+    assert canvas(page, "The picture as it was drawn") == shown
+
+
+def test_arrow_keys_walk_over_the_plane_and_a_link_leads_back(page: Page) -> None:
+    page.goto(PLANE)
+    before = canvas(page, "The picture where the pointer is")
+    page.get_by_role("application").focus()
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_text("column 25, row 2 of 64")).to_be_visible()
+    there = until_other(page, "The picture where the pointer is", before)
+    page.get_by_role("button", name="Copy a link").click()
+    link = page.evaluate("navigator.clipboard.readText()")
+    page.goto("about:blank")
+    page.goto(link)
+    expect(page.get_by_text("column 25, row 2 of 64")).to_be_visible()
+    assert canvas(page, "The picture where the pointer is") == there
+
+
+def test_a_pointer_that_races_has_one_request_out_and_stale_ones_are_dropped(page: Page, site: str) -> None:
+    page.goto(PLANE)
+    canvas(page, "The picture where the pointer is")
+    page.evaluate(COUNT)
+    # A hundred others keep the service busy, so that what the pointer asks for gets stale on its way.
+    page.evaluate(
+        """() => {
+            const ask = (_, seed) => fetch(`generate?model=cifar10&n=64&seed=${seed}`, { method: "POST" });
+            window.others = Array.from({ length: 100 }, ask).map((one) => one.catch(() => 0));
+        }"""
+    )
+    box = page.get_by_role("application").bounding_box()
+    assert box is not None
+    for step in range(60):
+        page.mouse.move(box["x"] + 5 + step * 6, box["y"] + 5 + (step * 37) % 300)
+        page.wait_for_timeout(40)
+    page.evaluate("() => Promise.all(window.others)")
+    assert page.evaluate("window.most") == 1
+    end = time.monotonic() + 10
+    while dropped(site) == 0 and time.monotonic() < end:
+        page.wait_for_timeout(100)
+    assert dropped(site) > 0
+
+
+def dropped(site: str) -> float:
+    """Samples that the service did not draw since nobody waited for them any more."""
+    metrics = httpx.get(f"{site}/metrics").text
+    counts = re.findall(
+        r'ganymede_dropped_samples_total\{model="cifar10@1",reason="(?:vanished|cancelled)"\} (\S+)', metrics
+    )
+    return sum(map(float, counts))
+
+
+def test_the_round_of_the_corners_is_saved_as_a_film(page: Page) -> None:
+    page.goto(PLANE)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the round as a film").click()
+    film = Image.open(BytesIO(Path(download.value.path()).read_bytes()))
+    assert getattr(film, "n_frames", 1) > 32
+    assert film.size == (256, 256)
+
+
+def test_the_code_map_shows_the_picture_of_a_code(page: Page) -> None:
+    page.goto("/#/walk?model=fashion-vae")
+    page.get_by_text("Code map").click()
+    expect(page.get_by_role("img", name="A sheet of what lies on this plane")).to_be_visible()
+    before = canvas(page, "The picture where the pointer is")
+    page.get_by_role("application").focus()
+    for _ in range(4):
+        page.keyboard.press("Shift+ArrowRight")
+    assert until_other(page, "The picture where the pointer is", before)
+    expect(page.get_by_text("value 0 is 2.00, value 1 is 0.00")).to_be_visible()
+
+
+def test_directions_change_a_picture_and_undo_takes_them_back(page: Page) -> None:
+    page.goto("/#/walk?model=cifar10&way=directions&seed=5&class=dog")
+    before = canvas(page, "The picture, changed")
+    warmth = page.get_by_role("slider", name="warmth")
+    warmth.fill("2")
+    warmer = until_other(page, "The picture, changed", before)
+    assert canvas(page, "The picture as it was drawn") == before
+    page.get_by_role("button", name="Undo").click()
+    assert until_other(page, "The picture, changed", warmer) == before
+    page.keyboard.press("Control+Shift+Z")
+    assert until_other(page, "The picture, changed", before) == warmer
+
+
+def test_classes_are_mixed_by_weights(page: Page) -> None:
+    page.goto("/#/walk?model=cifar10&way=mixture&seed=5&class=dog")
+    before = canvas(page, "The mixture")
+    page.get_by_role("slider", name="cat").fill("100")
+    until_other(page, "The mixture", before)
+    expect(page.get_by_text("50 %")).to_have_count(2)
