@@ -14,7 +14,8 @@ from tests.web.guarded import KEY, guarded
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install '.[browser]'")
 
 MOST = 150_000
-"""Bytes of all files of the page together."""
+"""Bytes of the page with one room."""
+ROOMS = ("generate", "walk", "translate", "restore", "models")
 PLACES = ("generate", "walk", "translate", "restore", "models", "models?model=cifar10", "models?model=radar")
 FILES = sorted(path.relative_to(web.STATIC).as_posix() for path in web.STATIC.rglob("*") if path.is_file())
 
@@ -41,9 +42,18 @@ def flaws(page: Page) -> Iterator[tuple[str, str]]:
             yield from ((violation["id"], node["html"]) for node in violation["nodes"])
 
 
-def test_the_page_is_light() -> None:
-    weights = {name: (web.STATIC / name).stat().st_size for name in FILES}
-    assert sum(weights.values()) <= MOST, sorted(weights.items(), key=lambda one: -one[1])[:5]
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_is_light_on_opening(page: Page, room: str) -> None:
+    """Page and room, before pictures; other rooms are loaded when they are entered."""
+    page.goto(f"/#/{room}")
+    page.wait_for_selector(f".view-{room}")
+    loaded = page.evaluate(
+        "() => performance.getEntries().filter((one) => one.entryType === 'navigation' || one.name.includes('/web/'))"
+        ".map((one) => [one.name, one.decodedBodySize])"
+    )
+    weights = dict(loaded)
+    assert any(name.endswith("main.js") for name in weights)
+    assert sum(weights.values()) <= MOST, weights
 
 
 def test_every_file_is_sent_as_what_it_is(site: str) -> None:

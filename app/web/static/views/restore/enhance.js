@@ -10,6 +10,8 @@ import { loudness, outline, record, shade, spectrogram } from "./sound.js";
 
 const COLUMNS = 480;
 const ROWS = 128;
+/** Hertz: the half of the rate that speech is enhanced at. */
+const HEARD = 8000;
 
 /** The tab. */
 export function enhance(models) {
@@ -116,14 +118,15 @@ function wave(sound) {
   return canvas;
 }
 
-/** Frequencies upwards; dark is quiet in both themes, as in every analyser. */
+/** Frequencies upwards, as far as the model hears; dark is quiet in both themes, as in every analyser. */
 function spectrum(columns, top, rate) {
-  const canvas = h("canvas", { class: "spectrum", width: COLUMNS, height: ROWS, role: "img", "aria-label": `Spectrogram, up to ${(rate / 2000).toFixed(0)} kHz` });
+  const shown = columns[0].length * Math.min(1, HEARD / (rate / 2));
+  const canvas = h("canvas", { class: "spectrum", width: COLUMNS, height: ROWS, role: "img", "aria-label": `Spectrogram, up to ${Math.min(HEARD, rate / 2) / 1000} kHz` });
   const draw = canvas.getContext("2d");
   const image = draw.createImageData(COLUMNS, ROWS);
   columns.forEach((column, x) => {
     for (let row = 0; row < ROWS; row += 1) {
-      const value = shade(column[Math.floor((row * column.length) / ROWS)], top);
+      const value = shade(column[Math.floor((row * shown) / ROWS)], top);
       const at = 4 * ((ROWS - 1 - row) * COLUMNS + x);
       image.data.set([255 * Math.min(1, value * 1.6), 235 * value ** 2, 90 + 150 * value * (1 - value) * 2, 255], at);
       if (value < 0.25) image.data[at + 2] = 20 + 280 * value;
