@@ -28,7 +28,11 @@ def pixels(picture: Locator) -> str:
     """What a picture or a canvas shows, as the browser decoded it."""
     drawn: str = picture.evaluate(
         """async (picture) => {
-            if (picture.decode) await picture.decode();
+            // A picture that is replaced meanwhile fails to be decoded; the next one won't.
+            for (let tries = 0; picture.decode && tries < 50; tries += 1) {
+                if (await picture.decode().then(() => true, () => false)) break;
+                await new Promise((done) => setTimeout(done, 20));
+            }
             const canvas = document.createElement("canvas");
             canvas.width = picture.naturalWidth ?? picture.width;
             canvas.height = picture.naturalHeight ?? picture.height;
