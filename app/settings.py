@@ -41,6 +41,12 @@ class Settings(BaseSettings):
         gt=0,
         description="megabytes for the models of a worker; the least recently used leave for others; default: no limit",
     )
+    load_seconds: float = Field(
+        default=300,
+        gt=0,
+        le=86_400,
+        description="seconds that each graph of a model may take to warm up on a CPU; one that takes longer has failed",
+    )
     device: str = Field(
         default="auto",
         description="where models run: cpu, cuda (the first GPU), cuda:1, cuda:0,1 (several of one kind), or auto, "

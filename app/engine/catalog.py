@@ -84,7 +84,8 @@ class Catalog:
         encoders = settings.encode_threads or providers.cores()
         self._encode = ThreadPoolExecutor(encoders, "ganymede-encode")
         limits = Limits(settings.queue_seconds, settings.batch_wait_ms / 1000, encoders)
-        self._host = model.Host(device, self._rotation, self._encode, metrics, limits, settings.max_batch, wide)
+        bounds = model.Bounds(settings.memory_mb, settings.load_seconds)
+        self._host = model.Host(device, self._rotation, self._encode, metrics, limits, settings.max_batch, wide, bounds)
         budget = None if settings.memory_mb is None else int(settings.memory_mb * MEGABYTE)
         self._residency = Residency(self._host, budget, self._note)
 

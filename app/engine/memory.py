@@ -1,5 +1,6 @@
 """What this process holds in memory, and giving back what it no longer needs."""
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -16,6 +17,26 @@ def resident() -> int:
     except OSError:
         return 0
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def available(root: Path = Path("/")) -> int:
+    """Bytes that may still be allocated here: what the system has free, or less where a cgroup is bound to less.
+
+    More than any machine has where the system doesn't say.
+    """
+    free = [sys.maxsize]
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
+        free += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    # In a container its own group is at the mount's root; v1 has no word for unbound but a number beyond any memory.
+    for most, taken in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with contextlib.suppress(OSError, ValueError):
+            group = root / "sys/fs/cgroup"
+            free.append(int((group / most).read_text("ascii")) - int((group / taken).read_text("ascii")))
+    return max(0, min(free))
 
 
 def release() -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from app.engine.cuda import GpuSession
 from app.engine.job import Arrays
 from app.engine.providers import RUNTIME, Device
 from app.engine.session import Session
+from app.engine.trial import Trial
 
 log = logging.getLogger(__name__)
 
@@ -34,22 +35,26 @@ SHARE = 0.001
 TOLERANCE = 1e-3
 
 
-def warm(session: Session, manifest: Manifest, role: str, device: Device) -> Cost:
+def warm(session: Session, manifest: Manifest, role: str, device: Device, trial: Trial | None = None) -> Cost:
     """The cost curve of a graph on the CPU whose outputs are right; `ContractError` with figures if they are not.
 
     The golden samples are drawn alone, then in batches of every size. Alone, they must be the exporter's: exactly,
     where runtime and processor are, else as far as rounding allows. The service promises that no picture depends on
     the batch that it rode in. So a size that changes a picture is left out, with all larger ones; so are sizes that
     come up after `SECONDS`. What is left out is not used. Of a graph that draws noise of its own only the shapes are
-    compared.
+    compared. Each size is run in the bounded memory of the `trial` before.
     """
-    samples = _samples(manifest, role, device)
+    samples = of(manifest, role, device)
     every = np.arange(samples.count)
     alone = _draw(session.run, samples.inputs, every, 1)[samples.output]
     samples.compare(alone, every, 1)
     sizes: list[int] = []
     began = time.perf_counter()
     for size in session.sizes:
+        if trial is not None:
+            before = time.perf_counter()
+            trial.take(samples.batch(size))
+            began += time.perf_counter() - before
         rows = samples.rows(size)
         if not samples.alike(_draw(session.run, samples.inputs, rows, size)[samples.output], alone[rows]):
             if size == 1:
@@ -79,7 +84,7 @@ def warm_lanes(session: GpuSession, manifest: Manifest, role: str, device: Devic
     calls a function there. Between two sizes that thread may serve other models. Kernels differ by size, and with them
     the rounding: where runtime and processor are the exporter's, batches of 1 must be exact.
     """
-    samples = _samples(manifest, role, device)
+    samples = of(manifest, role, device)
     measured = dict.fromkeys(session.sizes, float("inf"))
 
     def prove(lane: int, size: int) -> float:
@@ -117,6 +122,10 @@ class Samples:
         """Whole batches only, and in them every sample at least once."""
         return np.arange(-(-self.count // size) * size) % self.count
 
+    def each(self) -> Iterator[Arrays]:
+        """The inputs of each sample, alone."""
+        return ({name: value[row : row + 1] for name, value in self.inputs.items()} for row in range(self.count))
+
     def batch(self, size: int) -> Arrays:
         """The inputs of one batch of that size."""
         return {name: value[self.rows(size)[:size]] for name, value in self.inputs.items()}
@@ -135,7 +144,8 @@ class Samples:
         return images.shape == others.shape if self.random else np.array_equal(images, others)
 
 
-def _samples(manifest: Manifest, role: str, device: Device) -> Samples:
+def of(manifest: Manifest, role: str, device: Device) -> Samples:
+    """The samples that a graph of a model is tried with on a device."""
     drawn = [manifest.inputs(golden.seed, range(1), golden.label, role=role) for golden in manifest.golden]
     inputs = {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}
     exact = manifest.exporter == Exporter(runtime=RUNTIME, processor=device.processor)
