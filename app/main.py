@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.api import docs, enhance, generate, health, models, openapi, problems, reproduce, score, translate
+from app.api import docs, enhance, generate, health, models, openapi, problems, reproduce, score, security, translate
 from app.api.codes import decode, encode, maps, reconstruct
 from app.api.counting import RequestCounter
 from app.api.deps import Service
@@ -53,7 +53,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.service = Service(settings, metrics, catalog)
     hot = generate.router(settings)
     routes = [route for route in hot.routes if isinstance(route, APIRoute)]
-    app.front = RequestCounter(HotRoutes(app, routes), metrics)
+    front = security.across(HotRoutes(app, routes), settings.cors_origins)
+    app.front = RequestCounter(security.SecurityHeaders(front, settings.resource_policy), metrics)
     problems.install(app)
     docs.install(app)
     app.include_router(hot)
