@@ -207,9 +207,13 @@ def load_bounded(data: bytes, most: int) -> Any:
 
 
 def stoppable() -> Any:
-    """`RunOptions` whose `terminate`, once it is set, ends the run between two nodes; its errors aren't logged."""
+    """`RunOptions` of a session of `load_bounded`: they give back what a run took, and don't log its errors.
+
+    Once their `terminate` is set, a run ends between two nodes.
+    """
     options = onnxruntime.RunOptions()
     options.log_severity_level = 4
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options
 
 

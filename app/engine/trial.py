@@ -26,6 +26,10 @@ def budget(megabytes: float | None) -> int:
     return max(FLOOR, memory.available() if megabytes is None else int(megabytes * 1_000_000))
 
 
+class TooLargeError(ContractError):
+    """A batch that needs more memory than there may be; a smaller one may not."""
+
+
 class Trial:
     """A graph in an arena that takes no more than `most` bytes, weights aside, of which nothing is computed ahead.
 
@@ -45,14 +49,14 @@ class Trial:
         self._options = providers.stoppable()
 
     def take(self, inputs: Arrays) -> None:
-        """Runs a batch; `ContractError` if it needs more memory than there may be."""
+        """Runs a batch; `TooLargeError` if it needs more memory than there may be."""
         try:
             self._session.run([output.name for output in self._graph.outputs], inputs, self._options)
         except Exception as error:  # the runtime's errors share no other base
             if not any(words in str(error).lower() for words in OUT_OF_MEMORY):
                 raise
             size = len(next(iter(inputs.values())))
-            raise ContractError(
+            raise TooLargeError(
                 f"{self._graph.file} takes more memory than there may be for it, {_megabytes(self._most)}, in a batch "
                 f"of {size}"
             ) from error

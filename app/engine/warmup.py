@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from app.engine.cuda import GpuSession
 from app.engine.job import Arrays
 from app.engine.providers import RUNTIME, Device
 from app.engine.session import Session
-from app.engine.trial import Trial
+from app.engine.trial import TooLargeError, Trial
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ def warm(session: Session, manifest: Manifest, role: str, device: Device, trial:
     where runtime and processor are, else as far as rounding allows. The service promises that no picture depends on
     the batch that it rode in. So a size that changes a picture is left out, with all larger ones; so are sizes that
     come up after `SECONDS`. What is left out is not used. Of a graph that draws noise of its own only the shapes are
-    compared. Each size is run in the bounded memory of the `trial` before.
+    compared. Each size is run in the bounded memory of the `trial` before,
+    and one that has no room there is left out, too.
     """
     samples = of(manifest, role, device)
     every = np.arange(samples.count)
@@ -53,7 +54,8 @@ def warm(session: Session, manifest: Manifest, role: str, device: Device, trial:
     for size in session.sizes:
         if trial is not None:
             before = time.perf_counter()
-            trial.take(samples.batch(size))
+            if not _has_room(trial, samples.batch(size), manifest.reference, size):
+                break
             began += time.perf_counter() - before
         rows = samples.rows(size)
         if not samples.alike(_draw(session.run, samples.inputs, rows, size)[samples.output], alone[rows]):
@@ -64,6 +66,27 @@ def warm(session: Session, manifest: Manifest, role: str, device: Device, trial:
         sizes.append(size)
         if time.perf_counter() - began > SECONDS:
             break
+    measured = _measured(session, samples, sizes, began)
+    if session.wide and not samples.alike(_draw(session.run_wide, samples.inputs, every, 1)[samples.output], alone):
+        log.warning("%s draws other pictures on several threads than on one: not used.", manifest.reference)
+        session.narrow()
+    return Cost(measured)
+
+
+def _has_room(trial: Trial, batch: Arrays, reference: str, size: int) -> bool:
+    """Whether a batch of that size has room in memory; `TooLargeError` if not even a single sample has."""
+    try:
+        trial.take(batch)
+    except TooLargeError as error:
+        if size == 1:
+            raise
+        log.warning("%s: %s: not used.", reference, error)
+        return False
+    return True
+
+
+def _measured(session: Session, samples: "Samples", sizes: Sequence[int], began: float) -> dict[int, float]:
+    """Seconds of a batch of each size, which are measured again and again until `SECONDS` are over."""
     measured = dict.fromkeys(sizes, float("inf"))
     # Every size once, and that again: what else the cores had to do for a while must not bend the curve at one size.
     for _ in range(REPEATS):
@@ -71,10 +94,7 @@ def warm(session: Session, manifest: Manifest, role: str, device: Device, trial:
             measured[size] = min(measured[size], _seconds(session.run, samples.batch(size), 1))
         if time.perf_counter() - began > SECONDS:
             break
-    if session.wide and not samples.alike(_draw(session.run_wide, samples.inputs, every, 1)[samples.output], alone):
-        log.warning("%s draws other pictures on several threads than on one: not used.", manifest.reference)
-        session.narrow()
-    return Cost(measured)
+    return measured
 
 
 def warm_lanes(session: GpuSession, manifest: Manifest, role: str, device: Device, on: OnExecutor) -> Cost:
