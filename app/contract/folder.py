@@ -104,18 +104,24 @@ def _bytes(folder: Path, file: str, most: int) -> bytes:
             raise ContractError(f"{part} is a symbolic link: a model folder holds its files itself")
     try:
         descriptor = os.open(path, _CAREFULLY)
+        try:
+            size = _size(path, descriptor, most)
+            with os.fdopen(descriptor, "rb", closefd=False) as opened:
+                return opened.read(size)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise ContractError(f"{path} can't be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as opened:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise ContractError(f"{path} is no regular file")
-        if found.st_size > most:
-            raise ContractError(f"{path} has {found.st_size:,} bytes; {most:,} are read at most")
-        try:
-            return opened.read(found.st_size)
-        except OSError as error:
-            raise ContractError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _size(path: Path, descriptor: int, most: int) -> int:
+    """The bytes of an open file; `ContractError` unless it is a regular one of at most that many."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise ContractError(f"{path} is no regular file")
+    if found.st_size > most:
+        raise ContractError(f"{path} has {found.st_size:,} bytes; {most:,} are read at most")
+    return found.st_size
 
 
 def _told(error: ValidationError) -> str:
