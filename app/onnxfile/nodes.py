@@ -15,8 +15,12 @@ STANDARD = ("", "ai.onnx")
 back, or keeps anything; those of runtimes do (`EPContext` names a file that is loaded as code), and their kernels have
 seen fewer eyes."""
 
+ROUNDS = ("Loop", "Scan", "SequenceMap")
+"""Standard operators that aren't served all the same: how often they go round shows in a run only, and a run can't say.
+A picture is one pass forward. (`Loop` also ends the process, onnxruntime 1.32, where its count is an empty tensor.)"""
+
 DEPTH = 16
-"""Graphs within graphs: bodies of If, Loop and Scan."""
+"""Graphs within graphs: the branches of If."""
 
 Operator = tuple[str, str, str]
 """Domain, name, and overload, which only functions have."""
@@ -87,8 +91,10 @@ class Walk:
         """NodeProtos of a graph or a function, into its body."""
         for part in parts:
             node = Read(part, messages.NODE, self.purse)
-            operator = node.text("op_type")
-            body.operators[node.text("domain"), operator, node.text("overload")] += 1
+            operator, domain = node.text("op_type"), node.text("domain")
+            if operator in ROUNDS and domain in STANDARD:
+                raise GraphRefusedError(f"it has a {operator}, of which nobody knows when it ends: unroll it")
+            body.operators[domain, operator, node.text("overload")] += 1
             held = {}
             for attribute in node.parts("attribute"):
                 name, value = self.attribute(attribute, body, depth, constants)

@@ -105,6 +105,16 @@ def looping(trips: int) -> onnx.ModelProto:
     return before([loop], constant("trips", np.int64(trips)), constant("yes", True))
 
 
+def slow(times: int) -> onnx.ModelProto:
+    """A product of two matrices of 2048×2048, so many times: each takes about half a second of a core."""
+    names = ["square", *(f"power{number}" for number in range(times - 1)), "large"]
+    filled = helper.make_node(
+        "ConstantOfShape", ["shape"], ["square"], value=constant("tiny", np.array([1e-9], np.float32))
+    )
+    powers = [helper.make_node("MatMul", [one, "square"], [two]) for one, two in itertools.pairwise(names)]
+    return growing([filled, *powers], constant("shape", np.array([2048, 2048])))
+
+
 def nested(depth: int) -> onnx.ModelProto:
     """Branches within branches."""
     inner = helper.make_graph([helper.make_node("Identity", ["z"], ["at_last"])], "b", [], [value("at_last", None)])
