@@ -73,11 +73,11 @@ def opened(path: Path) -> Look:
     except OSError as error:
         raise RefusedError(f"{path} can't be read: {error.strerror}") from error
     try:
-        seen = onnxfile.screen(data, memory.available())
+        onnxfile.screen(data, free := memory.available())
     except onnxfile.GraphRefusedError as error:
         raise RefusedError(f"{path} is refused: {error}") from error
     try:
-        loaded = providers.load(data, folds=not seen.branches)
+        loaded = providers.load_bounded(data, free)
     except Exception as error:  # the runtime's errors share no other base
         said = reason(error)
         meant = next((words for mark, words in REASONS.items() if mark in said.lower()), "it can't be loaded")
