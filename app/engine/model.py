@@ -310,7 +310,7 @@ def _session(folder: Path, manifest: Manifest, role: str, how: _How) -> tuple[Se
     most = trial.budget(how.bounds.megabytes)
     data, seen = contract.load_graph(folder, manifest, graph.file, most)
     tried = Trial(data, graph, most)
-    samples, largest, folds = warmup.of(manifest, role, device), min(how.max_batch, tried.largest), not seen.branches
+    samples, largest, folds = warmup.of(manifest, role, device), min(how.max_batch, tried.largest), seen.folds
 
     def take() -> None:
         for one in samples.each():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.onnxfile import messages, nodes
+from app.onnxfile import folding, messages, nodes
 from app.onnxfile.messages import Read
 from app.onnxfile.nodes import Body, Operator, Walk
 from app.onnxfile.refusal import GraphRefusedError, shown, size
@@ -12,8 +12,9 @@ from app.onnxfile.wire import Purse
 FIELDS = 500_000
 """Fields of messages that are read: 1.5 s. The shipped graphs have up to 6,000; a tensor's values are one."""
 
-NODES = 100_000
-"""Nodes once each function is in the place of its calls, as a runtime puts it."""
+NODES = 20_000
+"""Nodes once each function is in the place of its calls, as a runtime puts it, which then takes a second or two to load
+them, and four times as long for twice as many. The shipped graphs have up to 200."""
 
 FUNCTIONS = 1_000
 NESTED = 32
@@ -27,13 +28,13 @@ MOST = 2**36
 class Screened:
     """What a file holds that was found to be in order.
 
-    `weights` are bytes; `branches` says whether there are graphs inside of the graph, of which a run may leave some
-    out.
+    `weights` are bytes. `folds` says whether a runtime may compute the constants ahead: they take no more memory than
+    there may be, and there is no branch, which would be computed even if no run takes it.
     """
 
     nodes: int
     weights: int
-    branches: bool
+    folds: bool
 
 
 def screen(data: bytes, budget: int | None = None) -> Screened:
@@ -64,14 +65,15 @@ def screen(data: bytes, budget: int | None = None) -> Screened:
     weights = sum(body.weights for body in bodies)
     if weights > most:
         raise GraphRefusedError(f"its weights take {size(weights)}; {size(most)} may be taken")
-    return Screened(_expanded(graph, functions, {}, ()), weights, any(body.branches for body in bodies))
+    folds = not functions and not graph.branches and graph.ahead.values * folding.VALUE <= most
+    return Screened(_expanded(graph, functions, {}, ()), weights, folds)
 
 
 def _function(data: memoryview, walk: Walk) -> tuple[Operator, Body]:
     function = Read(data, messages.FUNCTION, walk.purse)
     body = Body()
     for part in function.parts("attribute_proto"):
-        walk.attribute(part, body)
+        walk.attribute(Read(part, messages.ATTRIBUTE, walk.purse), body)
     walk.nodes(function.parts("node"), body, {}, 0)
     return (function.text("domain"), function.text("name"), function.text("overload")), body
 

@@ -28,9 +28,10 @@ SMALL = 64
 
 @dataclass(frozen=True)
 class Weights:
-    """A tensor that a file holds: its bytes, and its values where they may be a shape."""
+    """A tensor that a file holds: how many values it has, their bytes, and the values where they may be a shape."""
 
     name: str
+    count: int
     bytes: int
     values: tuple[float, ...] | None
 
@@ -49,9 +50,7 @@ def weights(data: memoryview, purse: Purse) -> Weights:
     if flaw:
         raise GraphRefusedError(f"the weights {shown(name)} {flaw}")
     if kind == STRING:
-        if tensor.count("string_data") != prod(dims):
-            raise GraphRefusedError(f"the texts {shown(name)} are not as many as their shape says")
-        return Weights(name, sum(map(len, tensor.parts("string_data"))), None)
+        raise GraphRefusedError(f"the weights {shown(name)} are texts: a graph computes with numbers")
     if kind not in BITS:
         raise GraphRefusedError(f"the weights {shown(name)} are of a type, {kind}, that ONNX doesn't have")
     due = -(-prod(dims) * BITS[kind] // 8)
@@ -60,7 +59,7 @@ def weights(data: memoryview, purse: Purse) -> Weights:
         raise GraphRefusedError(
             f"the weights {shown(name)} of {_shape(dims)} take {due:,} bytes, and it holds {held:,} of them"
         )
-    return Weights(name, due, _values(tensor, kind) if prod(dims) <= SMALL else None)
+    return Weights(name, prod(dims), due, _values(tensor, kind) if prod(dims) <= SMALL else None)
 
 
 def declared(data: memoryview, most: int, purse: Purse) -> tuple[str, bool]:

@@ -70,8 +70,31 @@ GRAPHS: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
     ),
     "one inside of a function": (zoo.disguised, r"the operator 'Evil' of 'evil', which isn't served"),
     "a function without end": (zoo.endless, r"its function 'Again' calls itself$"),
-    "functions that explode": (lambda: zoo.exploding(25), r"it has \S+ nodes, its functions put in; 100,000 are taken"),
+    "functions that explode": (lambda: zoo.exploding(25), r"it has \S+ nodes, its functions put in; 20,000 are taken"),
     "a loop": (lambda: zoo.looping(3), r"it has a Loop, of which nobody knows when it ends: unroll it$"),
+    "texts": (zoo.lettered, r"the weights 'letter' are texts: a graph computes with numbers$"),
+    "texts of a node": (
+        lambda: zoo.before([zoo.helper.make_node("Constant", [], ["bent_z"], value_string="x")]),
+        r"it has texts, which take memory without a bound: do without$",
+    ),
+    "numbers as texts": (
+        lambda: zoo.before([zoo.helper.make_node("Cast", ["z"], ["bent_z"], to=TensorProto.STRING)]),
+        r"it has a Cast to texts, which take memory without a bound",
+    ),
+    "a Cast to what a caller says": (zoo.castable, r"it has a Cast to texts, which take memory without a bound"),
+    "a set of values": (
+        lambda: zoo.before([zoo.helper.make_node("Unique", ["z"], ["bent_z"])]),
+        r"it has a Unique, whose own books take memory without a bound",
+    ),
+    "a split into billions": (
+        lambda: zoo.before([zoo.helper.make_node("Split", ["z"], ["bent_z"], num_outputs=2**31 - 1)]),
+        r"it has a Split into 2,147,483,647 with 1 outputs$",
+    ),
+    "weights by the thousand": (lambda: zoo.scattered(10_000), r"it has 10,0\d\d weights; 10,000 are taken at most$"),
+    "nodes by the thousand": (
+        lambda: zoo.chain(20_000),
+        r"it has 20,0\d\d nodes, its functions put in; 20,000 are tak",
+    ),
     "branches in branches": (lambda: zoo.nested(20), r"its graphs are more than 16 deep in each other$"),
     "negative weights": (
         lambda: zoo.shifted(zoo.shaped(-8)),
@@ -149,9 +172,21 @@ def test_functions_and_branches_of_standard_operators_are_let_in(make: Callable[
     assert onnxfile.screen(make().SerializeToString(), GB).nodes > 10
 
 
-def test_a_graph_with_branches_is_told_from_one_without() -> None:
-    assert not onnxfile.screen(toy.graph().SerializeToString()).branches
-    assert onnxfile.screen(zoo.hidden(8).SerializeToString()).branches
+def test_what_a_runtime_may_compute_ahead_is_told() -> None:
+    assert onnxfile.screen(toy.graph().SerializeToString()).folds
+    assert not onnxfile.screen(zoo.hidden(8).SerializeToString()).folds
+    assert not onnxfile.screen(zoo.harmless().SerializeToString()).folds
+    assert not onnxfile.screen(zoo.hoarding(2, 8).SerializeToString()).folds
+    table = zoo.before(
+        [
+            zoo.helper.make_node("Mul", ["column", "row"], ["table"]),
+            zoo.helper.make_node("Add", ["z", "z"], ["bent_z"]),
+        ],
+        zoo.constant("column", np.ones((1000, 1), np.float32)),
+        zoo.constant("row", np.ones((1, 1000), np.float32)),
+    ).SerializeToString()
+    assert onnxfile.screen(table, 8_000_000).folds
+    assert not onnxfile.screen(table, 7_999_999).folds
 
 
 def test_a_graph_whose_weights_are_more_than_the_budget_is_refused() -> None:

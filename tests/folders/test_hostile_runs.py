@@ -74,6 +74,15 @@ def test_what_a_runtime_would_compute_ahead_in_a_branch_that_no_run_takes_is_not
     assert peak() - before < 4 * count / 2
 
 
+def test_what_a_runtime_would_compute_ahead_and_keep_is_not_computed(tmp_path: Path) -> None:
+    """Thirty times 20 MB, of which a run holds one at a time."""
+    folder = zoo.folder(tmp_path, zoo.hoarding(30, 5_000_000))
+    toy.regild(folder)
+    before = forget()
+    model.prove(folder, CPU, 1, bounds=Bounds(BOUND))
+    assert peak() - before < 1.5 * BOUND * 1e6
+
+
 def test_a_graph_that_never_ends_is_given_up_and_the_others_come(tmp_path: Path) -> None:
     zoo.folder(tmp_path, zoo.slow(600), "endless")
     toy.build(tmp_path, "good")

@@ -93,6 +93,54 @@ def hidden(count: int) -> onnx.ModelProto:
     )
 
 
+def hoarding(times: int, count: int) -> onnx.ModelProto:
+    """So many values again and again, one after the other, of each of which a run needs a single one."""
+    nodes = [
+        helper.make_node("ReduceSum", ["z"], ["sum"], keepdims=0),
+        helper.make_node("Clip", ["sum", "none", "none"], ["zero"]),
+        helper.make_node("Cast", ["zero"], ["which"], to=INT64),
+    ]
+    for number in range(times):
+        nodes.append(helper.make_node("Pad", [f"one{number}", "wide"], [f"many{number}"]))
+        nodes.append(helper.make_node("Gather", [f"many{number}", "which"], [f"kept{number}"]))
+    kept = [f"kept{number}" for number in range(times)]
+    nodes += [helper.make_node("Sum", kept, ["total"]), helper.make_node("Add", ["z", "total"], ["bent_z"])]
+    ones = [constant(f"one{number}", np.full(1, number, np.float32)) for number in range(times)]
+    return before(nodes, constant("none", np.float32(0)), constant("wide", np.array([0, count], np.int64)), *ones)
+
+
+def lettered() -> onnx.ModelProto:
+    """A letter that is doubled thirty times, in memory that no arena counts."""
+    names = [f"letter{number}" if number else "letter" for number in range(31)]
+    nodes = [helper.make_node("StringConcat", [one, one], [two]) for one, two in itertools.pairwise(names)]
+    nodes.append(helper.make_node("Equal", names[-2:], ["same"]))
+    nodes.append(helper.make_node("Cast", ["same"], ["total"], to=FLOAT))
+    letter = helper.make_tensor("letter", TensorProto.STRING, [], [b"x"])
+    return before([*nodes, helper.make_node("Add", ["z", "total"], ["bent_z"])], letter)
+
+
+def castable() -> onnx.ModelProto:
+    """A function that casts to a type which its caller states."""
+    cast = helper.make_node("Cast", ["given"], ["made"])
+    cast.attribute.append(onnx.AttributeProto(name="to", type=onnx.AttributeProto.INT, ref_attr_name="kind"))
+    made = function("As", [cast])
+    made.attribute.append("kind")
+    model = calling([made], "As")
+    model.graph.node[0].attribute.append(helper.make_attribute("kind", TensorProto.STRING))
+    return model
+
+
+def chain(length: int) -> onnx.ModelProto:
+    """So many nodes, one after the other."""
+    names = ["z", *(f"same{number}" for number in range(length - 1)), "bent_z"]
+    return before([helper.make_node("Identity", [one], [two]) for one, two in itertools.pairwise(names)])
+
+
+def scattered(count: int) -> onnx.ModelProto:
+    """The toy with so many weights more, that nothing reads."""
+    return before([], *(helper.make_tensor(f"unread{number}", FLOAT, [], [0.0]) for number in range(count)), gives="z")
+
+
 def looping(trips: int) -> onnx.ModelProto:
     """A loop that goes round so often."""
     body = helper.make_graph(
