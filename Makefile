@@ -4,7 +4,10 @@ RUNTIME := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 ARGS ?=
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test lint fuzz bench screenshots lock clean
+# What asks and lists is pinned like everything else, and no part of what it looks at.
+AUDITORS := pip-audit==2.10.1 cyclonedx-bom==7.5.0
+
+.PHONY: serve test lint fuzz bench screenshots audit lock clean
 
 serve: .venv-serve/installed  ## start the service on the shipped models; ARGS='--port 9000' adds flags
 	.venv-serve/bin/ganymede serve $(ARGS)
@@ -26,6 +29,13 @@ bench: .venv/installed  ## prove the speed: limit, plain FastAPI, overload, memo
 
 screenshots: .venv/installed  ## draw docs/playground.webp: each room as it is now; needs the extra `browser` and chromium
 	.venv/bin/python -m tests.web.screenshots docs/playground.webp
+
+audit: .venv-serve/installed  ## list what serves in build/sbom.json, then ask for its known flaws; ARGS='--vulnerability-service osv'
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet --disable-pip-version-check $(AUDITORS)
+	.venv-serve/bin/pip freeze --exclude-editable > build/serving.txt
+	build/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json .venv-serve/bin/python
+	build/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement build/serving.txt $(ARGS)
 
 lock:  ## write constraints.txt anew, after a change of pyproject.toml
 	$(PYTHON) -m venv --clear build/lock

@@ -24,6 +24,7 @@ from app.api import (
     reproduce,
     score,
     secured,
+    security,
     tracing,
     translate,
 )
@@ -90,7 +91,9 @@ def create_app(settings: Settings | None = None, *, tracer_provider: TracerProvi
         front = app.state.door = Door(front, app, metrics, keys, settings.management_port)
     if keys:
         secured.install(app)
-    # From here out: who may, then the count of all that was asked, then ids and lines, which stand around everything.
+    # From here out: who may; whose scripts may, which ask before without a key; what browsers may do with the answer;
+    # the count of all that was asked; ids and lines, which stand around everything.
+    front = security.SecurityHeaders(security.across(front, settings.cors_origins), settings.resource_policy)
     front = RequestCounter(front, metrics)
     app.front = Entrance(front, lines=settings.log_requests, traces=Traces(provider) if provider else None)
     problems.install(app)

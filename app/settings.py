@@ -5,13 +5,14 @@ Knows no other room; whoever needs a setting is handed this object.
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
+from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode, SettingsConfigDict
 
 PREFIX = "GANYMEDE_"
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(@[1-9][0-9]*)?")
+ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?|\*")
 DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,3}(,[0-9]{1,3})*)?")
 
 
@@ -56,6 +57,12 @@ class Settings(BaseSettings):
         default=None,
         gt=0,
         description="megabytes for the models of a worker; the least recently used leave for others; default: no limit",
+    )
+    load_seconds: float = Field(
+        default=300,
+        gt=0,
+        le=86_400,
+        description="seconds that each graph of a model may take to warm up on a CPU; one that takes longer has failed",
     )
     device: str = Field(
         default="auto",
@@ -122,6 +129,15 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         default=30, ge=0, le=3600, description="seconds that accepted work may take to finish at shutdown"
     )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="sites whose scripts may call the service, such as https://example.org, with commas; * for all; "
+        "default: none",
+    )
+    resource_policy: Literal["same-origin", "same-site", "cross-origin"] = Field(
+        default="same-origin",
+        description="whose pages may show what the service answers, as <img>, <video> or <audio>; cross-origin for all",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe message logged"
     )
@@ -147,6 +163,16 @@ class Settings(BaseSettings):
         if port is not None and port == info.data.get("port"):
             raise ValueError("must be another port than --port")
         return port
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _are_origins(cls, given: Any) -> tuple[str, ...]:
+        parts = [given] if isinstance(given, str) else given
+        origins = tuple(origin.strip() for part in parts for origin in str(part).split(",") if origin.strip())
+        for origin in origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is no origin, such as https://example.org: scheme, host and port, no path")
+        return origins
 
     @field_validator("device")
     @classmethod

@@ -6,22 +6,20 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from app import onnxfile
 from app.elsewhere.wishes import RefusedError
-from app.engine import providers, session
+from app.engine import memory, providers, session
 from app.engine.job import Arrays
 
 MAX_BYTES = 2**31
 """What a protobuf can hold: a larger graph has its weights outside of its file."""
 
+UNKNOWN = "it needs operators that this runtime doesn't have: export it with another opset"
+
 REASONS = {
-    "is not a registered function/op": "it needs operators of its maker's own, which aren't served: export it with "
-    "standard ones",
-    "no op registered for": "it needs operators that this runtime doesn't have: export it with another opset",
+    "is not a registered function/op": UNKNOWN,
+    "no op registered for": UNKNOWN,
     "is under development": "it needs an opset that this runtime doesn't know yet: export it with an older one",
-    "external data": "its weights lie in a file beside it, and a model is one file: "
-    "`onnx.save(onnx.load(FILE), ANOTHER)` puts them in",
-    "protobuf parsing failed": "it is no ONNX graph",
-    "no graph was found": "it is no ONNX graph",
 }
 """What the runtime's words mean, for whoever sees the file for the first time."""
 
@@ -75,7 +73,11 @@ def opened(path: Path) -> Look:
     except OSError as error:
         raise RefusedError(f"{path} can't be read: {error.strerror}") from error
     try:
-        loaded = providers.load(data)
+        onnxfile.screen(data, free := memory.available())
+    except onnxfile.GraphRefusedError as error:
+        raise RefusedError(f"{path} is refused: {error}") from error
+    try:
+        loaded = providers.load_bounded(data, free)
     except Exception as error:  # the runtime's errors share no other base
         said = reason(error)
         meant = next((words for mark, words in REASONS.items() if mark in said.lower()), "it can't be loaded")

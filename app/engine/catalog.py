@@ -96,6 +96,7 @@ class Catalog:
             wide,
             self._watch,
             settings.output_critic,
+            model.Bounds(settings.memory_mb, settings.load_seconds),
         )
         budget = None if settings.memory_mb is None else int(settings.memory_mb * MEGABYTE)
         self._residency = Residency(self._host, budget, self._note)

@@ -129,18 +129,21 @@ class GpuSession:
     itself because the runtime keeps cuDNN's state, and CUDA graphs, by thread.
     """
 
-    def __init__(self, data: bytes, graph: Graph, device: Device, max_batch: int) -> None:
-        """From the graph's checked bytes. `ContractError` if it can't be loaded or is not what the manifest says.
+    def __init__(self, data: bytes, graph: Graph, device: Device, max_batch: int, *, folds: bool = True) -> None:
+        """From the graph's checked bytes, see `providers.load`.
+
+        `ContractError` if it can't be loaded or is not what the manifest says.
 
         Its lanes are not ready before `prepare`.
         """
-        described = session.load(graph, lambda: providers.load(data))
+        described = session.load(graph, lambda: providers.load(data, folds=folds))
         session.check(graph, described)
         self.sizes = [graph.batch] if graph.batch else session.sizes(max_batch)
         self.lanes = len(device.lanes)
         self._graph = graph
         self._device = device
         self._data = data
+        self._folds = folds
         self._axes = {one.shape[0] for one in described.get_inputs() if isinstance(one.shape[0], str)}
         self._graphs = self._can_capture()
         self._bounds = [{size: self._bind(lane, size) for size in self.sizes} for lane in range(self.lanes)]
@@ -205,7 +208,9 @@ class GpuSession:
         axes = self._axes if size else ()
         return session.load(
             self._graph,
-            lambda: providers.load_fixed(self._data, self._device, gpu, size or 1, axes, graphs=graphs),
+            lambda: providers.load_fixed(
+                self._data, self._device, gpu, size or 1, axes, graphs=graphs, folds=self._folds
+            ),
             where,
         )
 

@@ -1,5 +1,6 @@
 """What this process holds in memory and may hold, and giving back what it no longer needs."""
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -26,6 +27,26 @@ def limit(root: Path = Path("/")) -> int:
     """
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return int(min(machine, cgroups.memory(root)))
+
+
+def available(root: Path = Path("/")) -> int:
+    """Bytes that may still be allocated here: what the system has free, or less where a cgroup is bound to less.
+
+    More than any machine has where the system doesn't say.
+    """
+    free = [sys.maxsize]
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
+        free += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    # In a container its own group is at the mount's root; v1 has no word for unbound but a number beyond any memory.
+    for most, taken in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with contextlib.suppress(OSError, ValueError):
+            group = root / "sys/fs/cgroup"
+            free.append(int((group / most).read_text("ascii")) - int((group / taken).read_text("ascii")))
+    return max(0, min(free))
 
 
 def release() -> None:

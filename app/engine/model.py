@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from app import contract
 from app.contract import Graph, Manifest
-from app.engine import outputs, warmup
+from app.engine import outputs, trial, warmup
 from app.engine.admission import Limits, watch
 from app.engine.batching import Batch, Batcher
+from app.engine.bounded import within
 from app.engine.cost import Cost
 from app.engine.cuda import GpuSession
 from app.engine.deferred import Deferred
@@ -25,12 +26,23 @@ from app.engine.providers import Device
 from app.engine.realness import Critic
 from app.engine.rotation import Rotation
 from app.engine.session import Session, sizes
+from app.engine.trial import Trial
 from app.engine.vitals import Vitals, Watch, drawn
 from app.engine.warmup import OnExecutor
 from app.errors import Draining, NotReady, Problem, retry_after
 from app.metrics import Drop, Lane, Metrics
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a graph may take as it is loaded: `megabytes` for the values of a run, those that are free if that is None,
+    and `seconds` for its warm-up.
+    """
+
+    megabytes: float | None = None
+    seconds: float = 300
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,7 @@ class Host:
     watch: Watch = field(default_factory=Watch)
     critics: bool = True
     """Whether a model's critic judges some of what is served."""
+    bounds: Bounds = Bounds()
 
 
 Queues = Mapping[str, Batcher]
@@ -263,7 +276,7 @@ class LiveModel:
 
 
 def prove(
-    folder: Path, device: Device, max_batch: int, threads: int = 1
+    folder: Path, device: Device, max_batch: int, threads: int = 1, bounds: Bounds | None = None
 ) -> tuple[Manifest, dict[str, tuple[Session | GpuSession, Cost]]]:
     """The model of a folder, which has shown on a device that it can be served; its graphs by role, each with what its
     batches cost there.
@@ -271,10 +284,8 @@ def prove(
     Raises `ContractError`, which says what is wrong with the folder.
     """
     manifest = contract.check(folder)
-    graphs = {
-        role: _session(folder, manifest, role, device, max_batch, threads, lambda _, errand: errand())
-        for role in manifest.graphs
-    }
+    how = _How(device, max_batch, threads, bounds or Bounds(), lambda _, errand: errand())
+    graphs = {role: _session(folder, manifest, role, how) for role in manifest.graphs}
     return manifest, graphs
 
 
@@ -284,10 +295,8 @@ def load(live: LiveModel, host: Host) -> Queues:
     That is also where its folder does not hold any more what it held when the manifest was read.
     """
     reference, manifest = live.manifest.reference, live.manifest
-    proven = {
-        role: _session(live.folder, manifest, role, host.device, host.max_batch, host.threads, host.rotation.on)
-        for role in manifest.graphs
-    }
+    how = _How(host.device, host.max_batch, host.threads, host.bounds, host.rotation.on)
+    proven = {role: _session(live.folder, manifest, role, how) for role in manifest.graphs}
 
     def queue(role: str) -> Batcher:
         session, cost = proven[role]
@@ -301,16 +310,40 @@ def load(live: LiveModel, host: Host) -> Queues:
     return {role: queue(role) for role in proven}
 
 
-def _session(
-    folder: Path, manifest: Manifest, role: str, device: Device, max_batch: int, threads: int, on: OnExecutor
-) -> tuple[Session | GpuSession, Cost]:
-    graph = manifest.graphs[role]
-    data = contract.load(folder, manifest, graph.file)
-    if device.gpus:
-        lanes = GpuSession(data, graph, device, max_batch)
-        return lanes, warmup.warm_lanes(lanes, manifest, role, device, on)
-    session = Session(data, graph, max_batch, threads)
-    return session, warmup.warm(session, manifest, role, device)
+@dataclass(frozen=True)
+class _How:
+    """How graphs are loaded."""
+
+    device: Device
+    max_batch: int
+    threads: int
+    bounds: Bounds
+    on: OnExecutor
+
+
+def _session(folder: Path, manifest: Manifest, role: str, how: _How) -> tuple[Session | GpuSession, Cost]:
+    graph, device = manifest.graphs[role], how.device
+    most = trial.budget(how.bounds.megabytes)
+    data, seen = contract.load_graph(folder, manifest, graph.file, most)
+    tried = Trial(data, graph, most)
+    samples, largest, folds = warmup.of(manifest, role, device), min(how.max_batch, tried.largest), seen.folds
+
+    def take() -> None:
+        for one in samples.each():
+            tried.take(one)
+
+    def warm() -> tuple[Session, Cost]:
+        take()
+        session = Session(data, graph, largest, how.threads, folds=folds)
+        return session, warmup.warm(session, manifest, role, device, tried)
+
+    with trial.named(graph):
+        if not device.gpus:
+            return within(how.bounds.seconds, warm, tried.stop)
+        within(how.bounds.seconds, take, tried.stop)
+    # Without a bound: TensorRT may compile for many minutes.
+    lanes = GpuSession(data, graph, device, largest, folds=folds)
+    return lanes, warmup.warm_lanes(lanes, manifest, role, device, how.on)
 
 
 def _scale(graph: Graph) -> Callable[[Arrays], float]:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,9 @@ NVINFER = "nvinfer_10.dll" if os.name == "nt" else "libnvinfer.so.10"
 # No file can lie under it. A graph that comes as checked bytes may still name external data, which the runtime would
 # open, unchecked, in the working directory.
 NOWHERE = os.devnull
+
+_ARENA = threading.Lock()
+"""Held by whoever makes a session with the arena that the runtime shares."""
 
 UNCAPTURED = onnxruntime.RunOptions()
 """For a run that is no CUDA graph. Without it, a session with `graphs` captures one at its first run on a thread, and
@@ -162,25 +166,70 @@ def _missing(gpus: tuple[int, ...], cuda: Cuda) -> str:
     return ""
 
 
-def load(data: bytes, threads: int = 1) -> Any:
+def load(data: bytes, threads: int = 1, *, folds: bool = True) -> Any:
     """An `InferenceSession` of a graph's bytes on the CPU; raises what the runtime raises.
 
     Executors are the parallelism: one single-threaded run per core gives 1,050 to 1,136 images/s on two cores where
     one run with two threads gives 830 to 868 (64×64 DCGAN), and leaves none of them idle at a narrow layer. Several
     `threads` are for a run that has the machine to itself.
+
+    Unless it `folds`, no constants are computed ahead: that is done in every branch, also in one that no run takes.
     """
     options = _options(threads)
     # Every session's arena would keep the most that any run of it ever took. The allocator of the C library, which all
     # of them share, is as quick here.
     options.enable_cpu_mem_arena = False
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    unwanted = None if folds else ["ConstantFolding"]
+    session = onnxruntime.InferenceSession(
+        data, options, providers=["CPUExecutionProvider"], disabled_optimizers=unwanted
+    )
     # The graph's bytes, which it keeps for switching providers. With the arena, two of three bytes of a small model:
     # twelve of 3.6 M parameters take 470 MB without the two, 840 with them.
     session._model_bytes = None
     return session
 
 
-def load_fixed(data: bytes, device: Device, gpu: int, size: int, axes: Collection[str], *, graphs: bool = False) -> Any:
+def load_bounded(data: bytes, most: int) -> Any:
+    """An `InferenceSession` on the CPU whose runs raise what the runtime raises when they need more than `most` bytes.
+
+    As slow as the graph is written: nothing of it is computed, or rewritten, before it is run.
+    """
+    options = _options()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    with _ARENA:
+        # The runtime has one arena to share, which sessions take at their making: this one's is its own, and goes with
+        # it, since the next one is put in its place at once.
+        _share_arena(most)
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        _share_arena(1)
+    session._model_bytes = None
+    return session
+
+
+def stoppable() -> Any:
+    """`RunOptions` of a session of `load_bounded`: they give back what a run took, and don't log its errors.
+
+    Once their `terminate` is set, a run ends between two nodes.
+    """
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = 4
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
+
+def _share_arena(most: int) -> None:
+    where = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    same_as_requested = 1
+    bounds = onnxruntime.OrtArenaCfg({"max_mem": most, "arena_extend_strategy": same_as_requested})
+    onnxruntime.create_and_register_allocator(where, bounds)
+
+
+def load_fixed(
+    data: bytes, device: Device, gpu: int, size: int, axes: Collection[str], *, graphs: bool = False, folds: bool = True
+) -> Any:
     """An `InferenceSession` for batches of `size` on one GPU, never elsewhere; raises what the runtime raises.
 
     `axes` are the names that the graph gives to its batch axis: with the size in their place, what only computes
@@ -191,12 +240,17 @@ def load_fixed(data: bytes, device: Device, gpu: int, size: int, axes: Collectio
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     for axis in axes:
         options.add_free_dimension_override_by_name(axis, size)
+    unwanted = None if folds else ["ConstantFolding"]
     if device.kind == "cpu":
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            data, options, providers=["CPUExecutionProvider"], disabled_optimizers=unwanted
+        )
     # A node that only the CPU can run would be a silent tenfold slowdown: refuse the model instead.
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     chain = gpu_providers(device, gpu, size, digest(data), graphs=graphs)
-    session = onnxruntime.InferenceSession(data, options, providers=chain, enable_fallback=False)
+    session = onnxruntime.InferenceSession(
+        data, options, providers=chain, enable_fallback=False, disabled_optimizers=unwanted
+    )
     if session.get_providers()[0] != chain[0][0]:
         raise DeviceUnavailable(
             f"ONNX Runtime could not start its {chain[0][0]}: are CUDA 13 and cuDNN 9, or TensorRT 10, installed?"
@@ -249,6 +303,8 @@ def _options(threads: int = 1) -> Any:
     options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_MICROSECONDS)
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
+    # Else bytes that look like its own format would be taken for it.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 3
     return options
 

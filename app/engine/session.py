@@ -42,14 +42,17 @@ class Session:
     which `narrow` gives up.
     """
 
-    def __init__(self, data: bytes, graph: Graph, max_batch: int, threads: int = 1) -> None:
-        """From the graph's checked bytes. `ContractError` if it can't be loaded or is not what the manifest says."""
+    def __init__(self, data: bytes, graph: Graph, max_batch: int, threads: int = 1, *, folds: bool = True) -> None:
+        """From the graph's checked bytes, see `providers.load`.
+
+        `ContractError` if it can't be loaded or is not what the manifest says.
+        """
         self.sizes = sizes(max_batch)
         self._outputs = [output.name for output in graph.outputs]
-        loaded = load(graph, lambda: providers.load(data))
+        loaded = load(graph, lambda: providers.load(data, folds=folds))
         check(graph, loaded)
         self._session = adapt.adapted(loaded, graph)
-        wide = load(graph, lambda: providers.load(data, threads)) if threads > 1 else None
+        wide = load(graph, lambda: providers.load(data, threads, folds=folds)) if threads > 1 else None
         self._wide = None if wide is None else adapt.adapted(wide, graph)
         self._ways = Ways()
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from app.engine.cuda import GpuSession
 from app.engine.job import Arrays
 from app.engine.providers import RUNTIME, Device
 from app.engine.session import Session
+from app.engine.trial import TooLargeError, Trial
 
 log = logging.getLogger(__name__)
 
@@ -34,22 +35,28 @@ SHARE = 0.001
 TOLERANCE = 1e-3
 
 
-def warm(session: Session, manifest: Manifest, role: str, device: Device) -> Cost:
+def warm(session: Session, manifest: Manifest, role: str, device: Device, trial: Trial | None = None) -> Cost:
     """The cost curve of a graph on the CPU whose outputs are right; `ContractError` with figures if they are not.
 
     The golden samples are drawn alone, then in batches of every size. Alone, they must be the exporter's: exactly,
     where runtime and processor are, else as far as rounding allows. The service promises that no picture depends on
     the batch that it rode in. So a size that changes a picture is left out, with all larger ones; so are sizes that
     come up after `SECONDS`. What is left out is not used. Of a graph that draws noise of its own only the shapes are
-    compared.
+    compared. Each size is run in the bounded memory of the `trial` before,
+    and one that has no room there is left out, too.
     """
-    samples = _samples(manifest, role, device)
+    samples = of(manifest, role, device)
     every = np.arange(samples.count)
     alone = _draw(session.run, samples.inputs, every, 1)[samples.output]
     samples.compare(alone, every, 1)
     sizes: list[int] = []
     began = time.perf_counter()
     for size in session.sizes:
+        if trial is not None:
+            before = time.perf_counter()
+            if not _has_room(trial, samples.batch(size), manifest.reference, size):
+                break
+            began += time.perf_counter() - before
         rows = samples.rows(size)
         if not samples.alike(_draw(session.run, samples.inputs, rows, size)[samples.output], alone[rows]):
             if size == 1:
@@ -59,6 +66,27 @@ def warm(session: Session, manifest: Manifest, role: str, device: Device) -> Cos
         sizes.append(size)
         if time.perf_counter() - began > SECONDS:
             break
+    measured = _measured(session, samples, sizes, began)
+    if session.wide and not samples.alike(_draw(session.run_wide, samples.inputs, every, 1)[samples.output], alone):
+        log.warning("%s draws other pictures on several threads than on one: not used.", manifest.reference)
+        session.narrow()
+    return Cost(measured)
+
+
+def _has_room(trial: Trial, batch: Arrays, reference: str, size: int) -> bool:
+    """Whether a batch of that size has room in memory; `TooLargeError` if not even a single sample has."""
+    try:
+        trial.take(batch)
+    except TooLargeError as error:
+        if size == 1:
+            raise
+        log.warning("%s: %s: not used.", reference, error)
+        return False
+    return True
+
+
+def _measured(session: Session, samples: "Samples", sizes: Sequence[int], began: float) -> dict[int, float]:
+    """Seconds of a batch of each size, which are measured again and again until `SECONDS` are over."""
     measured = dict.fromkeys(sizes, float("inf"))
     # Every size once, and that again: what else the cores had to do for a while must not bend the curve at one size.
     for _ in range(REPEATS):
@@ -66,10 +94,7 @@ def warm(session: Session, manifest: Manifest, role: str, device: Device) -> Cos
             measured[size] = min(measured[size], _seconds(session.run, samples.batch(size), 1))
         if time.perf_counter() - began > SECONDS:
             break
-    if session.wide and not samples.alike(_draw(session.run_wide, samples.inputs, every, 1)[samples.output], alone):
-        log.warning("%s draws other pictures on several threads than on one: not used.", manifest.reference)
-        session.narrow()
-    return Cost(measured)
+    return measured
 
 
 def warm_lanes(session: GpuSession, manifest: Manifest, role: str, device: Device, on: OnExecutor) -> Cost:
@@ -79,7 +104,7 @@ def warm_lanes(session: GpuSession, manifest: Manifest, role: str, device: Devic
     calls a function there. Between two sizes that thread may serve other models. Kernels differ by size, and with them
     the rounding: where runtime and processor are the exporter's, batches of 1 must be exact.
     """
-    samples = _samples(manifest, role, device)
+    samples = of(manifest, role, device)
     measured = dict.fromkeys(session.sizes, float("inf"))
 
     def prove(lane: int, size: int) -> float:
@@ -117,6 +142,10 @@ class Samples:
         """Whole batches only, and in them every sample at least once."""
         return np.arange(-(-self.count // size) * size) % self.count
 
+    def each(self) -> Iterator[Arrays]:
+        """The inputs of each sample, alone."""
+        return ({name: value[row : row + 1] for name, value in self.inputs.items()} for row in range(self.count))
+
     def batch(self, size: int) -> Arrays:
         """The inputs of one batch of that size."""
         return {name: value[self.rows(size)[:size]] for name, value in self.inputs.items()}
@@ -135,7 +164,8 @@ class Samples:
         return images.shape == others.shape if self.random else np.array_equal(images, others)
 
 
-def _samples(manifest: Manifest, role: str, device: Device) -> Samples:
+def of(manifest: Manifest, role: str, device: Device) -> Samples:
+    """The samples that a graph of a model is tried with on a device."""
     drawn = [manifest.inputs(golden.seed, range(1), golden.label, role=role) for golden in manifest.golden]
     inputs = {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}
     exact = manifest.exporter == Exporter(runtime=RUNTIME, processor=device.processor)

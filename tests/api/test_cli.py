@@ -176,7 +176,7 @@ def test_models_check_says_why_each_broken_one_is(ganymede: Ganymede, tmp_path: 
     reasons = dict(line.split(maxsplit=1) for line in said.splitlines())
     assert "altered: its SHA-256 is not the manifest's" in reasons["altered@1"].replace(" was", "")
     assert "model.json can't be read: No such file or directory" in reasons["empty@1"]
-    assert "generator.onnx can't be loaded on " in reasons["nonsense@1"]
+    assert "nonsense/1/generator.onnx is refused: it is no protobuf of ONNX" in reasons["nonsense@1"]
     assert "are not the exporter's" in reasons["other@1"]
     assert reasons["good@1"].startswith("ok: ")
     assert all(reasons[name].startswith("broken: ") for name in reasons if name not in ("good@1", "wrong@1"))

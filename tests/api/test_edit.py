@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,7 @@ def test_a_default_model_is_meant_unless_it_has_no_directions(serve: Serve, tmp_
 
 @pytest.mark.parametrize("name", ["cifar10", "fashion-vae"])
 def test_every_direction_of_a_shipped_model_changes_its_picture(serve: Serve, tmp_path: Path, name: str) -> None:
-    (tmp_path / name).symlink_to(MODELS / name)
+    shutil.copytree(MODELS / name, tmp_path / name)
     client = serve(models=tmp_path)
     expected = generated(client, model=name, seed=1)
     for direction in client.get(f"/models/{name}").json()["directions"]:

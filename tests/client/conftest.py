@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +84,7 @@ def service(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A service of the toy models, one of sound among them, and of two shipped ones that take pictures."""
     folder = tmp_path_factory.mktemp("served")
     for model in (models_dir / "toy", models_dir / "shapes", ROOT / "models/facades", ROOT / "models/monet"):
-        (folder / model.name).symlink_to(model)
+        shutil.copytree(model, folder / model.name)
     toy_sound.build(folder)
     with live(Settings(models=folder, device="cpu", threads=2, encode_threads=2, max_batch=4)) as service:
         yield service

@@ -95,14 +95,15 @@ def enlarges() -> Sketch:
 
 
 REFUSED = {
-    "no file of ONNX": Case(b"not a graph", r"made\.onnx: it is no ONNX graph \("),
+    "no file of ONNX": Case(b"not a graph", r"made\.onnx is refused: it is no protobuf of ONNX: a field has"),
     "an operator of its own": Case(
         operator_of_its_own(),
-        r"it needs operators of its maker's own, which aren't served: export it with standard ones \(.*"
-        r"org.somebody:Upfirdn\(-1\) is not a registered function/op\)$",
+        r"made\.onnx is refused: it needs the operator 'Upfirdn' of 'org.somebody', which isn't served: export it with "
+        r"operators of ONNX itself$",
     ),
     "weights beside the file": Case(
-        external_data(), r"its weights lie in a file beside it, and a model is one file: `onnx.save\(onnx.load\("
+        external_data(),
+        r"the weights 'w1' lie outside of it, at 'weights.bin': a graph is one file; onnx.save\(onnx.load\("
     ),
     "an opset that is not there yet": Case(
         of_tomorrow(), r"it needs an opset that this runtime doesn't know yet: export it with an older one \(.*Opset 99"

@@ -149,7 +149,7 @@ class Runtime:
         self.started = started
         monkeypatch.setattr(providers.onnxruntime, "InferenceSession", self)
 
-    def __call__(self, data: bytes, options: Any, providers: Any, enable_fallback: bool) -> "Runtime":
+    def __call__(self, data: bytes, options: Any, providers: Any, enable_fallback: bool, **_: Any) -> "Runtime":
         self.told.append((options, providers, enable_fallback))
         return self
 

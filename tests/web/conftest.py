@@ -29,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("site")
     (folder / "models").mkdir()
     for name in SHOWN:
-        (folder / "models" / name).symlink_to(ROOT / "models" / name)
+        shutil.copytree(ROOT / "models" / name, folder / "models" / name)
     process = Process(folder / "models", folder / "log", "--max-batch", "8")  # sizes that are made warm
     try:
         process.ready()
