@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--apart", type=Path, metavar="FOLDER", help="a PNG of each room, theme and width besides")
     given = parser.parse_args()
     with TemporaryDirectory(prefix="ganymede-screenshots-") as scratch:
-        process = Process(ROOT / "models", Path(scratch) / "log")
+        process = Process(ROOT / "models", Path(scratch) / "log", "--load", "first-use")
         try:
             process.ready()
             looks = SHOWN if given.apart is None else tuple(product(WIDTHS, ("light", "dark")))

@@ -55,6 +55,8 @@ export function reconstruct(models) {
     return { element: shown.element, ask: once };
   }
 
+  // An empty room says nothing of what it is for.
+  sample().catch(fail);
   return {
     element: h(
       "div",
