@@ -47,8 +47,7 @@ def test_a_finger_draws_and_the_page_stays_where_it_is(page: Page) -> None:
         place = spot(board, x, y)
         touched = [] if kind == "touchEnd" else [{"x": box["x"] + place["x"], "y": box["y"] + place["y"]}]
         fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
-    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
-    assert at(board, 42, 42) == at(board, 117, 197) == [174, 0, 0]
+    until(page, lambda: at(board, 42, 42) == at(board, 117, 197) == [174, 0, 0])
     assert page.evaluate("[scrollX, scrollY, document.documentElement.scrollWidth <= innerWidth]") == [0, 0, True]
 
 
