@@ -50,6 +50,7 @@ def run(count: int, seed: int) -> tuple[Counter[str], list[int], float]:
             slowest = max(slowest, time.monotonic() - began)
             if sent % LOOK == LOOK - 1:
                 held.append(_resident(server.process.pid))
+        held.append(_resident(server.process.pid))
         counts["any: failed, a traceback is in the server's log"] += "Traceback" in server.log.read_text()
     return +counts, held, slowest
 

@@ -162,7 +162,7 @@ def outcomes(seed: int, first: int, count: int) -> Iterator[tuple[int, str, floa
         outcome = f"{one.kind}: {outcome_of(readers[one.kind], one.data)}"
         seconds = time.perf_counter() - began
         held = 0
-        if number % LOOK == LOOK - 1:
+        if number % LOOK == LOOK - 1 or number == count - 1:
             memory.release()
             held = memory.resident()
         yield number, outcome, seconds, held
