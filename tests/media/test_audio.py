@@ -247,6 +247,15 @@ REFUSED: list[tuple[str, Callable[[], bytes], type[Problem], str]] = [
         "The MP3 file has no Xing or Info header, so that nothing says how long it is; encode it again",
     ),
     (
+        "an MP3 that ends in a frame of another rate, and so is longer than it seems",
+        lambda: (
+            b"".join((b"\xff\xf3\x88\xc4" + more).ljust(288, b"\0") for more in (bytes(5) + b"Xing", b""))
+            + b"\xff\xe4\xb6\x05\xe6"
+        ),
+        UnreadableSound,
+        f"The MP3 {BROKEN}",
+    ),
+    (
         "a tag and nothing else",
         lambda: b"ID3\x03\0\0\0\0\0\0",
         UnreadableSound,
