@@ -7,7 +7,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from app.media import headers
+from app.media import headers, sound_files
 from tests.fuzz import files
 from tests.fuzz.mutation import mutated
 
@@ -86,19 +86,4 @@ def _page(page: bytes) -> bytes:
     """A page of an Ogg (RFC 3533, section 6), unless its head is cut off."""
     if len(page) < 27:
         return page
-    blank = page[:22] + bytes(4) + page[26:]
-    checksum = 0
-    for byte in blank:
-        checksum = checksum << 8 & 0xFFFFFFFF ^ CHECKSUMS[checksum >> 24 ^ byte]
-    return page[:22] + struct.pack("<I", checksum) + page[26:]
-
-
-def _checksum(number: int) -> int:
-    """One byte's part in Ogg's checksum, whose polynomial is zlib's, read from the other end."""
-    number <<= 24
-    for _ in range(8):
-        number = number << 1 ^ (0x104C11DB7 if number >> 31 else 0)
-    return number
-
-
-CHECKSUMS = [_checksum(number) for number in range(256)]
+    return page[:22] + sound_files.checksum(page) + page[26:]

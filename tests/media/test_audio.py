@@ -238,6 +238,12 @@ REFUSED: list[tuple[str, Callable[[], bytes], type[Problem], str]] = [
         UnreadableSound,
         "breaks off within a page; send all of it.",
     ),
+    (
+        "an Ogg with a byte altered",
+        lambda: patched(OGG, len(OGG) // 2, bytes([OGG[len(OGG) // 2] ^ 1])),
+        UnreadableSound,
+        "The Ogg file is damaged: a page isn't what its checksum is of; send the file again.",
+    ),
     ("two Oggs in a row", lambda: OGG + OGG, UnreadableSound, "The Ogg file holds 2 streams; send one by itself."),
     ("an MP3 of which half came", lambda: MP3[: len(MP3) // 2], UnreadableSound, f"The MP3 {BROKEN}"),
     (
