@@ -133,7 +133,7 @@ class Catalog:
             return "the service is shutting down"
         if not self._started:
             return "the service is starting"
-        if not models.is_dir():
+        if not self._entries and not models.is_dir():
             return f"there is no folder {models}; name the folder of models with --models or GANYMEDE_MODELS"
         if not self._entries:
             return f"{models} holds no model folder <name>/<version>/"
