@@ -4,6 +4,7 @@ import http.client
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.engine.memory import STATM
@@ -12,8 +13,6 @@ from tests.fuzz.bytewise import Upload, upload
 from tests.fuzz.run import serving
 
 SHARE = 20
-LOOK = 50
-"""Requests between two looks at the server's memory."""
 PATIENCE = 20
 """Seconds after which an answer doesn't come any more."""
 
@@ -37,22 +36,38 @@ MEDIA_TYPES = {"picture": "image/png", "recipe": "image/png", "clip": "video/mp4
 BOUNDARY = b"a-boundary-that-is-in-no-file"
 
 
-def run(count: int, seed: int) -> tuple[Counter[str], list[int], float]:
-    """How often each status came, the bytes that the server held, again and again, and the slowest answer's seconds."""
-    counts: Counter[str] = Counter()
-    held: list[int] = []
-    slowest = 0.0
+@dataclass
+class Answers:
+    """What the server answered, and the bytes that it held after all of the files, and after all of them once more."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    first: int = 0
+    again: int = 0
+    slowest: float = 0.0
+    """Seconds of the slowest answer."""
+
+    @property
+    def growth(self) -> float:
+        """By which share memory grew as the same files came again: what a large one took before doesn't count."""
+        return self.again / self.first - 1
+
+
+def run(count: int, seed: int) -> Answers:
+    """Sends one of twenty of so many files, all of them twice."""
+    came = Answers()
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
-        for sent, number in enumerate(range(0, count, SHARE)):
+        for number in range(0, count, SHARE):
             one = upload(seed, number)
             began = time.monotonic()
-            counts[f"{one.kind}: {answer(server, one, number // SHARE)}"] += 1
-            slowest = max(slowest, time.monotonic() - began)
-            if sent % LOOK == LOOK - 1:
-                held.append(_resident(server.process.pid))
-        held.append(_resident(server.process.pid))
-        counts["any: failed, a traceback is in the server's log"] += "Traceback" in server.log.read_text()
-    return +counts, held, slowest
+            came.counts[f"{one.kind}: {answer(server, one, number // SHARE)}"] += 1
+            came.slowest = max(came.slowest, time.monotonic() - began)
+        came.first = _resident(server.process.pid)
+        for number in range(0, count, SHARE):
+            answer(server, upload(seed, number), number // SHARE)
+        came.again = _resident(server.process.pid)
+        if "Traceback" in server.log.read_text():
+            came.counts["any: failed, a traceback is in the server's log"] += 1
+    return came
 
 
 def answer(server: Process, one: Upload, number: int) -> str:
