@@ -1,4 +1,4 @@
-"""What goes wrong around the service: a full disk, a folder that is gone, a clock that jumps. It goes on, and says so."""
+"""What goes wrong around the service: a full disk, a folder that is gone, a clock that jumps. It goes on, and tells."""
 
 import http.client
 import re
