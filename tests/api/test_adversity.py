@@ -39,7 +39,9 @@ def test_a_service_whose_disk_is_full_and_whose_models_folder_is_gone_goes_on(mo
             assert service.ask("/generate?model=toy@1&seed=5") == drawn
             assert service.ask("/readyz")[0] == 200
             assert service.metric('ganymede_images_total{model="toy@1"}') == 2
-            service.line(r"WARNING worker \d app\.processes\.siblings: (The metrics can't be kept for after a crash: .*)")
+            service.line(
+                r"WARNING worker \d app\.processes\.siblings: (The metrics can't be kept for after a crash: .*)"
+            )
             assert picture_in_a_form(service.port, 2_000_000) == 409
             status, said = service.ask("/models/toy@1/samples.png")
             assert (status, b"samples.png of toy@1 can't be sent: " in said) == (503, True)
