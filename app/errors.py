@@ -276,12 +276,14 @@ class NotReady(Problem):
 
 
 class Draining(Problem):
-    """The service is shutting down and takes no new work."""
+    """The service is shutting down and takes no new work. Whoever asks again soon comes to another replica, or to its
+    successor.
+    """
 
     status, type, title = 503, "draining", "Shutting down"
 
     def __init__(self) -> None:
-        super().__init__("This replica is shutting down; ask another one.")
+        super().__init__("This replica is shutting down; ask another one.", headers=retry_after(1))
 
 
 class InferenceFailed(Problem):

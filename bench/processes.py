@@ -1,4 +1,4 @@
-"""What a server takes of a Linux machine, seen from outside: memory and processor time of all its processes."""
+"""What a server takes of a Linux machine, seen from outside: memory, processor time and more of all its processes."""
 
 import time
 from pathlib import Path
@@ -12,6 +12,16 @@ def of_session(session: int) -> list[int]:
 def resident(session: int) -> float:
     """Megabytes (10⁶ bytes) that the processes hold; pages shared with others count by their share (PSS)."""
     return sum(_pss(pid) for pid in of_session(session)) / 1e6
+
+
+def files(session: int) -> int:
+    """The files, sockets and the like that the processes have open."""
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in of_session(session))
+
+
+def threads(session: int) -> int:
+    """The threads of the processes."""
+    return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in of_session(session))
 
 
 def busy(session: int, seconds: float) -> float:

@@ -1,69 +1,111 @@
-"""`python -m bench.soak`: does the service's memory grow under full load? 1 if by 2 %, or if an answer was wrong.
+"""`python -m bench.soak`: does anything wear out? Mixed traffic near the service's capacity, with clients that vanish.
 
-Memory is that of the first minute, in which pools and buffers come to their size, and that of the end.
+First the capacity is measured, with clients that ask again at once, while pools and buffers come to their size. Then
+the clients ask for four fifths of that. Of those minutes the first and the last are compared: the slowest hundredth of
+the answers, memory, open files and threads. 1 if one of them grew, or if an answer was wrong.
 """
 
 import argparse
-import itertools
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from app import contract
-from bench import copies, load, processes, servers
-from bench.__main__ import standard
-from bench.load import Group, Window
+from bench import mixed, processes, servers
+from bench.mixed import Slice
 
-GROWTH = 0.02
 CLIENTS = 32
-SETTLED = 60.0
-"""Seconds of load after which memory is compared with that of the end."""
-SLICE = 20.0
-"""Seconds of load between two looks at the memory."""
+NEAR = 0.8
+"""Share of the capacity that is asked for."""
+MINUTE = 60.0
+SLOWER = 0.10
+GROWTH = 0.02
+QUIET = 1.0
+"""Seconds without load before the server is looked at: what is on its way comes to its end."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the service did in a slice, and what it held after it."""
+
+    traffic: Slice
+    megabytes: float
+    files: int
+    threads: int
 
 
 def main() -> int:
-    """Prints the memory after each slice of load, and the verdict; 2 if it can't be measured."""
+    """Prints each minute, and the verdict; 2 if it can't be measured."""
     parser = argparse.ArgumentParser("python -m bench.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="model folder; default: the standard graph")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--models", type=Path, default=Path("models"), help="folder of models; default: %(default)s")
+    parser.add_argument("--near", type=float, default=NEAR, help="share of the capacity; default: %(default)s")
     given = parser.parse_args()
-    with TemporaryDirectory(prefix="ganymede-soak-") as scratch:
-        try:
-            folder = given.model or standard(Path(scratch) / "standard")
-            return _soak(folder, Path(scratch) / "served", 60 * given.minutes)
-        except (contract.ContractError, servers.ServerError) as error:
-            print(error, file=sys.stderr)
-            return 2
+    try:
+        return _soak(given.models, MINUTE * given.minutes, given.near)
+    except (contract.ContractError, servers.ServerError) as error:
+        print(error, file=sys.stderr)
+        return 2
 
 
-def _soak(folder: Path, models: Path, seconds: float) -> int:
-    manifest = contract.read(folder)
-    copies.lay_out(folder, models, [manifest.name])
-    # A short soak, as a test makes, has its "first minute" at a tenth, and at least two slices after it.
-    settled, step = min(SETTLED, seconds / 10), min(SLICE, seconds / 10)
-    seeds = itertools.count(10_000, 1_000_000)
-    first, errors, done = None, 0, 0
-    with servers.running(servers.ganymede(models, manifest.reference)) as [service]:
-        began = time.monotonic()
-        while first is None or time.monotonic() - began < seconds:
-            [one] = load.run(service.port, Window(0, step), next(seeds), Group(service.ask, CLIENTS))
-            resident, elapsed = processes.resident(service.pid), time.monotonic() - began
-            errors += sum(one.errors.values())
-            done += round(one.images_per_second * step)
-            print(f"{elapsed / 60:6.2f} min  {one.images_per_second:6,.0f} images/s  {resident:6.1f} MB", flush=True)
-            if first is None and elapsed >= settled:
-                first = resident
-    growth = resident / first - 1
-    reached = growth < GROWTH and errors == 0
-    print(
-        f"{done:,} images, {errors} errors; resident {first:.1f} MB after {settled:.0f} s, {resident:.1f} MB at the "
-        f"end: {growth:+.2%}; growth below {GROWTH:.0%} and no error are required: "
-        f"**{'reached' if reached else 'missed'}**."
+def _soak(models: Path, seconds: float, near: float) -> int:
+    generators = [ask for ask in mixed.asks(models) if ask.target.startswith("/generate")]
+    if not generators:
+        raise servers.ServerError(f"{models} has no model that generates; the soak begins with a picture of one")
+    default = generators[0].target.partition("model=")[2].partition("&")[0]
+    # A short soak, as a test makes, has a first minute and a last one, too.
+    step = min(MINUTE, seconds / 2)
+    with servers.running(servers.ganymede(models, default)) as [service]:
+        most = _reading(service, models, step, None, 0)
+        rate = near * most.traffic.requests_per_second
+        print(f"capacity: {most.traffic.requests_per_second:,.0f} requests/s; asked for from now on: {rate:,.0f}")
+        readings = []
+        for number in range(1, round(seconds / step) + 1):
+            readings.append(_reading(service, models, step, rate, number))
+            print(_told(number * step / MINUTE, readings[-1]), flush=True)
+    return _verdict(readings)
+
+
+def _reading(service: servers.Server, models: Path, seconds: float, rate: float | None, seed: int) -> Reading:
+    traffic = mixed.run(service.port, models, CLIENTS, seconds, rate=rate, seed=seed)
+    time.sleep(min(QUIET, seconds))
+    held = processes.resident(service.pid)
+    return Reading(traffic, held, processes.files(service.pid), processes.threads(service.pid))
+
+
+def _told(minutes: float, one: Reading) -> str:
+    traffic, errors = one.traffic, sum(one.traffic.errors.values())
+    return (
+        f"{minutes:6.2f} min  {traffic.requests_per_second:6,.0f} requests/s  p50 {traffic.p50:6.1f} ms  "
+        f"p99 {traffic.p99:6.1f} ms  {traffic.vanished:5} vanished  {traffic.refused:3} refused  "
+        f"{errors:3} errors  {one.megabytes:6.1f} MB  {one.files:3} files  {one.threads:3} threads"
     )
-    return 0 if reached else 1
+
+
+def _verdict(readings: list[Reading]) -> int:
+    first, last = readings[0], readings[-1]
+    errors = sum(sum(one.traffic.errors.values()) for one in readings)
+    for error in sorted({error for one in readings for error in one.traffic.errors}):
+        print(f"error: {error}")
+    half = readings[: max(1, len(readings) // 2)]
+    slower = last.traffic.p99 / first.traffic.p99 - 1
+    growth = last.megabytes / first.megabytes - 1
+    bounds = {
+        f"p99 {first.traffic.p99:.1f} → {last.traffic.p99:.1f} ms, {slower:+.1%}, at most {SLOWER:+.0%}": slower
+        <= SLOWER,
+        f"memory {first.megabytes:.1f} → {last.megabytes:.1f} MB, {growth:+.2%}, at most {GROWTH:+.0%}": growth
+        <= GROWTH,
+        f"open files {first.files} → {last.files}, no more than in the first half": last.files
+        <= max(one.files for one in half),
+        f"threads {first.threads} → {last.threads}, no more than in the first half": last.threads
+        <= max(one.threads for one in half),
+        f"{errors} errors, none is allowed": errors == 0,
+    }
+    for bound, reached in bounds.items():
+        print(f"{bound}: **{'reached' if reached else 'missed'}**.")
+    return 0 if all(bounds.values()) else 1
 
 
 if __name__ == "__main__":

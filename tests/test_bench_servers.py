@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from app import contract
-from bench import copies, dcgan, processes, servers, soak
+from bench import copies, dcgan, mixed, processes, servers, soak
 from tests.conftest import serving
+from tests.fuzz import models
 
 
 def test_the_standard_graph_is_a_model_that_the_service_accepts(tmp_path: Path) -> None:
@@ -60,11 +61,26 @@ def test_a_process_is_measured_from_outside() -> None:
         assert processes.spent(server.pid) > 0
 
 
-def test_a_soak_compares_the_memory_of_its_beginning_with_that_of_its_end(
+def test_a_soak_compares_its_last_minute_with_its_first(
     models_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["soak", "--minutes", "0.05", "--model", str(models_dir / "toy" / "1")])
+    monkeypatch.setattr("sys.argv", ["soak", "--minutes", "0.02", "--models", str(models_dir)])
     assert soak.main() in (0, 1)
-    *slices, verdict = capsys.readouterr().out.splitlines()
-    assert len(slices) >= 2
-    assert "0 errors; resident" in verdict
+    capacity, first, last, *verdicts = capsys.readouterr().out.splitlines()
+    assert capacity.startswith("capacity: ")
+    assert "p99" in first
+    assert "0.02 min" in last
+    assert [verdict.split()[0] for verdict in verdicts] == ["p99", "memory", "open", "threads", "0"]
+
+
+def test_a_soak_asks_for_all_that_the_models_can(tmp_path: Path) -> None:
+    targets = {ask.target.partition("?")[0] for ask in mixed.asks(models.build(tmp_path))}
+    assert targets == {"/generate", "/interpolate", "/reconstruct", "/translate", "/style", "/enhance", "/predict"}
+
+
+def test_a_soak_without_a_model_that_generates_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["soak", "--models", str(tmp_path)])
+    assert soak.main() == 2
+    assert "has no model that generates" in capsys.readouterr().err

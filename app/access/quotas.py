@@ -28,6 +28,12 @@ class Policy(NamedTuple):
     window: int
     words: str
 
+    def now(self) -> float:
+        """The moment, in seconds, by the clock that its windows follow. Days are the calendar's; minutes are any sixty
+        seconds, so that a clock which is set anew opens no new one.
+        """
+        return time.time() if self.window == DAY else time.monotonic()
+
 
 class Quotas:
     """The quotas of all keys. Used on one thread."""
@@ -39,7 +45,7 @@ class Quotas:
 
     def enter(self, key: Key) -> None:
         """Lets a request in, and counts it; `leave` must follow. Raises `QuotaExceeded`, having counted nothing."""
-        now, usage, name = time.time(), self._usage, key.name
+        usage, name = self._usage, key.name
         try:
             usage.enter(name)
         except FullError:
@@ -52,6 +58,7 @@ class Quotas:
             raise QuotaExceeded("concurrent", name, f"at most {most} requests at a time; wait for an answer", 1)
         for policy in self._policies(key)[0]:
             if policy.counter == "requests":
+                now = policy.now()
                 usage.add(name, "requests", int(now // MINUTE), 1)
                 if self._left(key, policy, now) < 0:
                     usage.add(name, "requests", int(now // MINUTE), -1)
@@ -63,8 +70,8 @@ class Quotas:
 
         What a request costs is known at its end: so the last one may go beyond the quota, and the next one is refused.
         """
-        now = time.time()
         for policy in self._policies(key)[0]:
+            now = policy.now()
             if policy.counter != "requests" and self._left(key, policy, now) <= 0:
                 raise _exceeded(key, policy, now)
 
@@ -89,13 +96,13 @@ class Quotas:
         policies, described = self._policies(key)
         if not policies and key.quota.concurrent is None:
             return []
-        now = time.time()
         pictures, seconds = bill.total() if bill else (0, 0)
         owed = {"requests": 0, "pictures": pictures, "device_seconds": seconds}
-        left = ((policy, self._left(key, policy, now) - owed[policy.counter]) for policy in policies)
-        said = [
-            f'"{policy.name}";r={max(0, math.floor(rest))};t={math.ceil(_until(policy, now))}' for policy, rest in left
-        ]
+        said = []
+        for policy in policies:
+            now = policy.now()
+            rest = self._left(key, policy, now) - owed[policy.counter]
+            said.append(f'"{policy.name}";r={max(0, math.floor(rest))};t={math.ceil(_until(policy, now))}')
         if (most := key.quota.concurrent) is not None:
             said.append(f'"concurrent";r={max(0, most - self._usage.in_flight(key.name))}')
         return [(b"ratelimit-policy", described), (b"ratelimit", ", ".join(said).encode())]

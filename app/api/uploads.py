@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
@@ -52,20 +53,31 @@ async def read(request: Request, limit: int, what: str) -> bytes:
 
 
 async def _from_form(request: Request, model: type[Asked], name: str, limit: int) -> tuple[Asked, Upload]:
-    limited = Request(request.scope, Limited(request, limit + FRAMING))
-    async with limited.form(max_files=1, max_fields=FIELDS) as form:
-        parts = form.multi_items()
-        files = [(field, part) for field, part in parts if isinstance(part, UploadFile)]
-        for field, _ in files:
-            if field != name:
-                raise InvalidParameter.of(field, f"is no file that is wanted; call it {name}")
-        asked = checked(request, [(field, part) for field, part in parts if isinstance(part, str)], model)
-        data = await files[0][1].read() if files else b""
+    parts = await _parts(Request(request.scope, Limited(request, limit + FRAMING)), limit + FRAMING)
+    files = [(field, part) for field, part in parts if isinstance(part, UploadFile)]
+    for field, _ in files:
+        if field != name:
+            raise InvalidParameter.of(field, f"is no file that is wanted; call it {name}")
+    asked = checked(request, [(field, part) for field, part in parts if isinstance(part, str)], model)
+    data = await files[0][1].read() if files else b""
     if len(data) > limit:
         raise _too_large(limit)
     if not data:
         raise InvalidParameter([_missing(name)])
     return asked, Upload(data)
+
+
+async def _parts(request: Request, limit: int) -> list[tuple[str, UploadFile | str]]:
+    """The parts of a form of at most `limit` bytes, all in memory, as a bare body is: the framework would write files
+    of more than a megabyte to the disk, which may be full.
+    """
+    parser = MultiPartParser(request.headers, request.stream(), max_files=1, max_fields=FIELDS)
+    parser.spool_max_size = limit
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise HTTPException(400, error.message) from error
+    return form.multi_items()
 
 
 class Limited:

@@ -133,7 +133,7 @@ class Catalog:
             return "the service is shutting down"
         if not self._started:
             return "the service is starting"
-        if not models.is_dir():
+        if not self._entries and not models.is_dir():
             return f"there is no folder {models}; name the folder of models with --models or GANYMEDE_MODELS"
         if not self._entries:
             return f"{models} holds no model folder <name>/<version>/"
@@ -172,12 +172,16 @@ class Catalog:
             raise UnknownClass(unknown[0], manifest.classes, manifest.reference, unknown[1:])
         return found
 
+    def refuse(self) -> None:
+        """Finds no model for a request from now on; those that have found theirs may still give it jobs."""
+        self._closing = True
+
     def close(self, drain_seconds: float) -> None:
         """Refuses new jobs, gives accepted ones that long to finish, fails the rest and ends all threads.
 
         Blocks until then; safe to call twice.
         """
-        self._closing = True
+        self.refuse()
         end = time.monotonic() + drain_seconds
         # Jobs that wait for their model were accepted, too: it comes, and they go into its queue.
         self._residency.drain(drain_seconds)

@@ -5,6 +5,7 @@ shorter one, and of some hears only the first part. Used by `audio`. Standard li
 """
 
 import struct
+import zlib
 from typing import Literal
 
 Kind = Literal["wav", "flac", "ogg", "mp3"]
@@ -13,6 +14,10 @@ NAMES: dict[Kind, str] = {"wav": "WAV", "flac": "FLAC", "ogg": "Ogg", "mp3": "MP
 
 ENDLESS = 0x7FFF0000
 """The size from which on a WAV header says that it was written before the size was known, to a pipe."""
+
+
+REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Each byte read from its other end."""
 
 
 def kind(data: bytes) -> Kind | None:
@@ -58,15 +63,25 @@ def _wav(data: bytes) -> str | None:
 
 
 def _ogg(data: bytes) -> str | None:
-    """Whether all pages are there, of one stream (RFC 3533, section 6)."""
+    """Whether all pages are there, as they were written, of one stream (RFC 3533, section 6)."""
     at = streams = 0
     while data[at : at + 4] == b"OggS" and at + 27 <= len(data):
         streams += data[at + 5] >> 1 & 1
         lengths = data[at + 27 : at + 27 + data[at + 26]]
+        page = data[at : at + 27 + data[at + 26] + sum(lengths)]
         at += 27 + data[at + 26] + sum(lengths)
+        if at <= len(data) and checksum(page) != page[22:26]:
+            return "is damaged: a page isn't what its checksum is of; send the file again"
     if at > len(data) or data[at : at + 4] == b"OggS":
         return "breaks off within a page; send all of it"
     return f"holds {streams} streams; send one by itself" if streams > 1 else None
+
+
+def checksum(page: bytes) -> bytes:
+    """That of a page of an Ogg, whatever stands in its place: by zlib's polynomial, read from its other end."""
+    blank = page[:22] + bytes(4) + page[26:]
+    register = zlib.crc32(blank.translate(REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return register.to_bytes(4).translate(REVERSED)
 
 
 def _mp3(data: bytes) -> str | None:

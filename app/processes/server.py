@@ -3,35 +3,79 @@
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.settings import Settings
 
 SLOW_READERS = 5
 """Seconds that clients get to read answers which are finished, once the drain is over."""
 
+LOOK = 0.02
+"""Seconds between two looks at whether accepted requests are still at work."""
+
+
+@dataclass(frozen=True)
+class Drain:
+    """How what is served comes to its end: `refuse` turns new requests away from then on; `close` gives what is queued
+    so many seconds to finish, and blocks meanwhile.
+    """
+
+    refuse: Callable[[], None]
+    close: Callable[[float], None]
+
 
 class Server(uvicorn.Server):
     """Between SIGTERM and closing its socket, it drains.
 
     Uvicorn closes the socket at once, so readiness could never say 503 and new requests would see a refused
-    connection. This one goes on answering until `drain` returns: `/readyz` and new work get a 503, so that a balancer
-    looks elsewhere, and accepted work gets its answer. Then uvicorn's own shutdown follows.
+    connection. This one goes on answering: `/readyz` and new work get a 503, so that a balancer looks elsewhere, and
+    accepted work gets its answer. Every answer ends its connection, so that a client opens the next one elsewhere.
+    Then uvicorn's own shutdown follows.
     """
 
-    def __init__(self, config: uvicorn.Config, drain: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, drain: Drain, seconds: float) -> None:
         super().__init__(config)
         self._drain = drain
+        self._seconds = seconds
 
     async def main_loop(self) -> None:
         await super().main_loop()
-        await asyncio.to_thread(self._drain)
+        end = time.monotonic() + self._seconds
+        self._drain.refuse()
+        for cycle in self._cycles():
+            cycle.keep_alive = False
+        self.config.encoded_headers.append((b"connection", b"close"))
+        closing = asyncio.create_task(self._close(end))
+        while not closing.done():
+            # Makes the headers of further answers, which tell the time.
+            await self.on_tick(0)
+            await asyncio.wait([closing], timeout=1)
+        closing.result()
+
+    async def _close(self, end: float) -> None:
+        """Lets accepted requests finish, those of several jobs, too; what is at work at the end is given up."""
+        while any(map(_accepted, self._cycles())) and time.monotonic() < end:
+            await asyncio.sleep(LOOK)
+        await asyncio.to_thread(self._drain.close, max(0, end - time.monotonic()))
+
+    def _cycles(self) -> list[RequestResponseCycle]:
+        """The requests that have no answer yet, or not all of it."""
+        here = [one.cycle for one in self.server_state.connections if isinstance(one, HttpToolsProtocol)]
+        return [cycle for cycle in here if cycle is not None and not cycle.response_complete]
 
 
-def run(app: ASGIApp, settings: Settings, drain: Callable[[], None], listening: Sequence[socket.socket] = ()) -> None:
+def _accepted(cycle: RequestResponseCycle) -> bool:
+    """Whether a request has found its model: the application notes that in its state."""
+    return "model" in cycle.scope.get("state", {})
+
+
+def run(app: ASGIApp, settings: Settings, drain: Drain, listening: Sequence[socket.socket] = ()) -> None:
     """Serves `app` until SIGTERM or Ctrl-C, then drains, then returns. `SystemExit` if the port is taken.
 
     It listens where the settings say, or on sockets that listen already.
@@ -47,7 +91,7 @@ def run(app: ASGIApp, settings: Settings, drain: Callable[[], None], listening: 
         server_header=False,
         timeout_graceful_shutdown=SLOW_READERS,
     )
-    server = Server(config, drain)
+    server = Server(config, drain, settings.drain_seconds)
     # Uvicorn hears signals once its loop runs, and at the end raises the one that stopped it once more, for whoever
     # heard them before: here that is itself, so none is lost before and a clean stop stays one.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -63,5 +63,5 @@ def _alone(settings: Settings) -> int:
         return 1
     if opened:
         log.info("Ganymede running on %s (Press CTRL+C to quit)", listening.told(opened))
-    server.run(app, settings, lambda: catalog.close(settings.drain_seconds), opened)
+    server.run(app, settings, server.Drain(catalog.refuse, catalog.close), opened)
     return 0

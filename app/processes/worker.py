@@ -57,7 +57,7 @@ def main() -> int:
     service.metrics.shown = siblings
     siblings.listen()
     listening = [socket.socket(fileno=number) for number in orders["listening"]]
-    server.run(app, settings, lambda: service.catalog.close(settings.drain_seconds), listening)
+    server.run(app, settings, server.Drain(service.catalog.refuse, service.catalog.close), listening)
     if orphaned.is_set():
         shutil.rmtree(folder, ignore_errors=True)
     else:

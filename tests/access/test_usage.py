@@ -2,6 +2,7 @@
 
 import multiprocessing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -74,7 +75,7 @@ def _as_worker(folder: Path, index: "multiprocessing.sharedctypes.Synchronized[i
     with index.get_lock():
         mine, index.value = index.value, index.value + 1
     # All in one minute, whenever it is.
-    quotas.time.time = lambda: 1e9
+    quotas.time = SimpleNamespace(monotonic=lambda: 1e9)
     _quotas = Quotas(Usage.shared(folder, mine, 4))
 
 

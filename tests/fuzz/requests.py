@@ -4,42 +4,16 @@
 """
 
 from functools import partial
-from io import BytesIO
 from typing import Any
 
-import numpy as np
 import schemathesis
 from hypothesis import strategies as st
-from PIL import Image
 from schemathesis import Case, GenerationMode, HookContext
 from schemathesis.transport.serialization import Binary
 
-from app.media import animation, bundles, png
-from tests import toy, toy_sound
-from tests.media import films, sounds
-
-FRAMES = films.noise(frames=4)
-"""uint8 [4, 16, 20, 3]"""
-
-
-def picture(kind: str) -> bytes:
-    """A picture as Pillow writes it."""
-    out = BytesIO()
-    Image.fromarray(FRAMES[0]).save(out, kind)
-    return out.getvalue()
-
-
-PICTURES = [picture(kind) for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")]
-CLIPS = [animation.encode(FRAMES, kind, rate=10) for kind in ("gif", "webp", "apng", "mp4")]
-ZIPS = [bundles.archive((f"{number}.png", png.encode(frame, {})) for number, frame in enumerate(FRAMES))]
-CODES = bundles.npy(np.ones((2, toy.LATENT), np.float32))
-ARRAYS = [CODES, *(bundles.npy(array) for array in (FRAMES, FRAMES[0], np.full(toy.LATENT, np.nan)))]
-SOUNDS = [
-    sounds.file(sounds.noise(1, 300), toy_sound.RATE),
-    sounds.file(sounds.noise(2, 900), 44_100),
-    sounds.file(sounds.noise(1, 400), 16_000, "FLAC"),
-]
-EVERY = [*PICTURES, *CLIPS, *ZIPS, *ARRAYS, *SOUNDS]
+from tests import toy
+from tests.fuzz.files import ARRAYS, CLIPS, CODES, EVERY, PICTURES, SOUNDS, ZIPS
+from tests.media import sounds
 
 
 def _some(*whole: bytes) -> st.SearchStrategy[bytes]:

@@ -238,6 +238,12 @@ REFUSED: list[tuple[str, Callable[[], bytes], type[Problem], str]] = [
         UnreadableSound,
         "breaks off within a page; send all of it.",
     ),
+    (
+        "an Ogg with a byte altered",
+        lambda: patched(OGG, len(OGG) // 2, bytes([OGG[len(OGG) // 2] ^ 1])),
+        UnreadableSound,
+        "The Ogg file is damaged: a page isn't what its checksum is of; send the file again.",
+    ),
     ("two Oggs in a row", lambda: OGG + OGG, UnreadableSound, "The Ogg file holds 2 streams; send one by itself."),
     ("an MP3 of which half came", lambda: MP3[: len(MP3) // 2], UnreadableSound, f"The MP3 {BROKEN}"),
     (
@@ -245,6 +251,15 @@ REFUSED: list[tuple[str, Callable[[], bytes], type[Problem], str]] = [
         lambda: MP3.replace(b"Xing", bytes(4)).replace(b"Info", bytes(4)),
         UnreadableSound,
         "The MP3 file has no Xing or Info header, so that nothing says how long it is; encode it again",
+    ),
+    (
+        "an MP3 that ends in a frame of another rate, and so is longer than it seems",
+        lambda: (
+            b"".join((b"\xff\xf3\x88\xc4" + more).ljust(288, b"\0") for more in (bytes(5) + b"Xing", b""))
+            + b"\xff\xe4\xb6\x05\xe6"
+        ),
+        UnreadableSound,
+        f"The MP3 {BROKEN}",
     ),
     (
         "a tag and nothing else",
