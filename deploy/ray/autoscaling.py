@@ -1,4 +1,4 @@
-"""How many replicas Ray runs: by the seconds of work that wait in them. Runs in Ray's controller, without the service."""
+"""How many replicas Ray runs: by the seconds of work that wait in them. Knows nothing of the service."""
 
 from typing import Any
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import ray
 import yaml
+from application import Ganymede
 from ray import serve
 
-from application import Ganymede
 from bench import load
 from bench.load import Group, Window
 from bench.wire import HOST, Ask
