@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import TypeVar
 from urllib.request import urlopen
 
 from app import contract
@@ -16,6 +18,8 @@ from bench import conditions, load
 from bench.load import Group, Window
 from bench.servers import Server
 from bench.wire import HOST, Ask
+
+T = TypeVar("T")
 
 ALONE = 300
 """Requests, one after the other, that tell what one takes beside the device."""
@@ -73,11 +77,8 @@ def measure(server: Server, folder: Path, ask: Ask, window: Window, first_seed: 
     """
     encode, beside = _alone(server, ask, first_seed)
     manifest = contract.read(folder)
-    with ThreadPoolExecutor(1) as apart:
-        loading = apart.submit(load.run, server.port, window, first_seed + ALONE, Group(ask, 64))
-        time.sleep(window.warmup)
-        seconds = watch(server, manifest.reference, loading.done)
-    [busy] = loading.result()
+    act = partial(load.run, server.port, window, first_seed + ALONE, Group(ask, 64))
+    [busy], seconds = watched(server, manifest.reference, act, window)
     here = conditions.now()
     curve = Curve(
         model=manifest.reference,
@@ -92,15 +93,18 @@ def measure(server: Server, folder: Path, ask: Ask, window: Window, first_seed: 
     return curve, busy.images_per_second
 
 
-def watch(server: Server, model: str, done: Callable[[], bool]) -> dict[int, float]:
-    """Seconds by batch size as the server tells them until that is `done`: the mean of what it told, since it follows
-    the last few batches, which may have been unlucky.
+def watched(server: Server, model: str, act: Callable[[], T], window: Window) -> tuple[T, dict[int, float]]:
+    """What a load comes to, and seconds by batch size as the server told them meanwhile: the mean of what it told, as
+    it follows the last few batches, which may have been unlucky.
     """
     told: list[dict[str, float]] = []
-    while not told or not done():
-        told.append(server.json(f"/models/{model}")["seconds_by_batch_size"]["generator"])
-        time.sleep(PERIOD)
-    return {int(size): statistics.fmean(one[size] for one in told) for size in told[0]}
+    with ThreadPoolExecutor(1) as apart:
+        loading = apart.submit(act)
+        time.sleep(window.warmup)
+        while not told or not loading.done():
+            told.append(server.json(f"/models/{model}")["seconds_by_batch_size"]["generator"])
+            time.sleep(PERIOD)
+    return loading.result(), {int(size): statistics.fmean(one[size] for one in told) for size in told[0]}
 
 
 def _alone(server: Server, ask: Ask, first_seed: int) -> tuple[float, float]:

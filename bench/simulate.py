@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from app import contract
@@ -62,7 +63,7 @@ def tables(chosen: Curve, per_hour: float, p99: float, balance: Balance) -> Iter
         done = farm.simulate(chosen, 1, Traffic(share * most, seconds=60 if share > 1 else 30))
         yield f"| {share:.0%} {_row(done)} |"
     needed, _ = farm.enough(chosen, per_hour / 3600, p99, balance)
-    yield f"\n{per_hour:,.0f} pictures an hour, p99 at most {p99:g} ms, balanced by {balance}: {needed} replicas.\n"
+    yield f"\nFor {per_hour:,.0f} pictures an hour, 99 of 100 in {p99:g} ms, balanced by {balance}, replicas: {needed}.\n"
     yield "| replicas | load | pictures an hour | p50, ms | p99, ms | refused | queue, s |"
     yield "|---|---|---|---|---|---|---|"
     for replicas in sorted({max(1, needed - 1), needed, needed + 1, 2 * needed}):
@@ -100,10 +101,11 @@ def _measured(folder: Path, seconds: float, *, validate: bool) -> Curve:
         print("|---|---|---|---|---|---|---|---|")
         for number, share in enumerate((0.3, 0.5, 0.7, 0.85)):
             rate = share * most
-            real = arrivals.run(server.port, ask, rate, window, 1_000_000 * (number + 1))
+            act = partial(arrivals.run, server.port, ask, rate, window, 1_000_000 * (number + 1))
+            real, meanwhile = curve.watched(server, manifest.reference, act, window)
             if real.errors:
                 raise ServerError(f"{server.name} gave no pictures: {real.errors}")
-            done = farm.simulate(chosen, 1, Traffic(rate, seconds=seconds))
+            done = farm.simulate(replace(chosen, seconds=meanwhile), 1, Traffic(rate, seconds=seconds))
             print(
                 f"| {rate:.0f} | {real.answered / real.asked:.1%} | {done.answered / done.asked:.1%} | {real.p50:.1f} "
                 f"| {done.p50:.1f} | {real.p99:.1f} | {done.p99:.1f} | {real.late:.1f} |"
