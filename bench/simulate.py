@@ -63,7 +63,8 @@ def tables(chosen: Curve, per_hour: float, p99: float, balance: Balance) -> Iter
         done = farm.simulate(chosen, 1, Traffic(share * most, seconds=60 if share > 1 else 30))
         yield f"| {share:.0%} {_row(done)} |"
     needed, _ = farm.enough(chosen, per_hour / 3600, p99, balance)
-    yield f"\nFor {per_hour:,.0f} pictures an hour, 99 of 100 in {p99:g} ms, balanced by {balance}, replicas: {needed}.\n"
+    wanted = f"{per_hour:,.0f} pictures an hour, 99 of 100 in {p99:g} ms, balanced by {balance}"
+    yield f"\nFor {wanted}, replicas: {needed}.\n"
     yield "| replicas | load | pictures an hour | p50, ms | p99, ms | refused | queue, s |"
     yield "|---|---|---|---|---|---|---|"
     for replicas in sorted({max(1, needed - 1), needed, needed + 1, 2 * needed}):

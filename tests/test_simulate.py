@@ -128,7 +128,10 @@ def server() -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Stand) as stand:
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128
+
+    with Server(("127.0.0.1", 0), Stand) as stand:
         Thread(target=stand.serve_forever, daemon=True).start()
         yield stand.server_port
         stand.shutdown()
