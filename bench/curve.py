@@ -5,11 +5,11 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.request import urlopen
 
 from app import contract
@@ -63,10 +63,22 @@ def of_service(address: str, like: Curve) -> Curve:
     if not address.startswith(("http://", "https://")):
         raise ValueError(f"{address} is no address of a model, such as http://localhost:8000/models/cifar10")
     with urlopen(address, timeout=10) as answer:  # noqa: S310 (http, see above)
-        said = json.load(answer)
+        return told(json.load(answer), like)
+
+
+def told(said: dict[str, Any], like: Curve) -> Curve:
+    """The curve in what `/models/NAME` says; `ValueError` before the model has run."""
+    if "generator" not in said.get("seconds_by_batch_size", {}):
+        raise ValueError(f"{said['model']} tells no cost yet: it is {said['state']}; draw a picture with it first")
     seconds = {int(size): one for size, one in said["seconds_by_batch_size"]["generator"].items()}
-    told = {"model": said["model"], "seconds": seconds, "machine": said["runtime"]}
-    return Curve(**{**asdict(like), **told, "date": conditions.now().date, "fixed": "cuda" in said["runtime"].lower()})
+    return replace(
+        like,
+        model=said["model"],
+        machine=said["runtime"],
+        date=conditions.now().date,
+        seconds=seconds,
+        fixed=" cpu " not in said["runtime"],
+    )
 
 
 def measure(server: Server, folder: Path, ask: Ask, window: Window, first_seed: int) -> tuple[Curve, float]:

@@ -107,7 +107,7 @@ class Replica:
         self._batcher = Batcher(
             curve.model,
             lambda inputs, _: inputs,
-            Cost(curve.seconds, fixed=curve.fixed),
+            Cost(curve.seconds, fixed=curve.fixed, streams=curve.executors if curve.fixed else 1),
             self._rotation,
             Encoders(clock, curve.encoders),
             Health(curve.model),

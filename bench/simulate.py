@@ -100,7 +100,7 @@ def _measured(folder: Path, seconds: float, *, validate: bool) -> Curve:
             "| asked a second | answered | simulated | p50, ms | simulated | p99, ms | simulated | generator late, ms |"
         )
         print("|---|---|---|---|---|---|---|---|")
-        for number, share in enumerate((0.3, 0.5, 0.7, 0.85)):
+        for number, share in enumerate((0.5, 0.8)):
             rate = share * most
             act = partial(arrivals.run, server.port, ask, rate, window, 1_000_000 * (number + 1))
             real, meanwhile = curve.watched(server, manifest.reference, act, window)

@@ -8,9 +8,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from starlette.testclient import TestClient
 
 from app.engine import batching
 from app.engine.cost import HANDLING
+from app.main import create_app
+from app.settings import Settings
 from bench import arrivals, curve, farm, simulate
 from bench.curve import Curve
 from bench.farm import Limits, Traffic
@@ -107,6 +110,24 @@ def test_a_curve_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr("sys.argv", ["simulate", "--curve", "/nowhere.json"])
     assert simulate.main() == 2
     assert "/nowhere.json" in capsys.readouterr().err
+
+
+def test_a_running_service_tells_its_curve(settings: Settings) -> None:
+    with TestClient(create_app(settings)) as client:
+        while client.get("/readyz").status_code != 200:
+            time.sleep(0.01)
+        said = client.get("/models/toy").json()
+    told = curve.told(said, CURVE)
+    assert (told.model, told.machine, told.fixed) == (said["model"], said["runtime"], False)
+    assert told.seconds.keys() >= {1, 2, 4}
+    assert (told.executors, told.encode) == (CURVE.executors, CURVE.encode)
+
+
+def test_a_curve_that_nobody_tells_is_said() -> None:
+    with pytest.raises(ValueError, match="toy@2 tells no cost yet: it is loading; draw a picture with it first"):
+        curve.told({"model": "toy@2", "state": "loading"}, CURVE)
+    with pytest.raises(ValueError, match="localhost/models/toy is no address of a model, such as http://"):
+        curve.of_service("localhost/models/toy", CURVE)
 
 
 @pytest.fixture
