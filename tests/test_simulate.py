@@ -43,7 +43,7 @@ def test_every_request_is_answered_refused_or_expired(traffic: Traffic, limits: 
 
 
 def test_more_replicas_refuse_fewer_and_answer_sooner() -> None:
-    traffic = Traffic(45, seconds=30)
+    traffic = Traffic(45, seconds=15)
     one, two, four, eight = (farm.simulate(CURVE, n, traffic, Limits(queue_seconds=2)) for n in (1, 2, 4, 8))
     assert one.refused > two.refused > four.refused == eight.refused == 0
     assert one.p99 > four.p99 > eight.p99

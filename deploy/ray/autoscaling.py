@@ -6,8 +6,8 @@ from ray.serve.autoscaling_policy import replica_queue_length_autoscaling_policy
 from ray.serve.config import AutoscalingContext
 
 QUEUE_SECONDS = 0.5
-"""What may wait in a replica, on average, before there should be more of them. Below its capacity a replica has a few
-milliseconds, above it the queue grows to what admission allows."""
+"""What may wait in a replica, on average, before there should be more of them. At 95 % of its capacity that is a few
+hundredths of a second, beyond it the queue grows to what admission allows; see docs/scale.md."""
 
 
 def by_queue_seconds(context: AutoscalingContext) -> tuple[float, dict[str, Any]]:
