@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import partial
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsConfigDict
@@ -54,7 +55,7 @@ def _alone(settings: Settings) -> int:
     except (DeviceUnavailable, KeysError, TracingUnavailable) as error:
         print(error, file=sys.stderr)
         return 2
-    catalog = app.state.service.catalog
+    service = app.state.service
     try:
         # Of one port, uvicorn tells by itself.
         opened = listening.sockets(settings) if settings.management_port else []
@@ -63,5 +64,5 @@ def _alone(settings: Settings) -> int:
         return 1
     if opened:
         log.info("Ganymede running on %s (Press CTRL+C to quit)", listening.told(opened))
-    server.run(app, settings, lambda: catalog.close(settings.drain_seconds), opened)
+    server.run(app, settings, service.metrics, partial(service.catalog.close, settings.drain_seconds), opened)
     return 0

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
@@ -57,7 +58,8 @@ def main() -> int:
     service.metrics.shown = siblings
     siblings.listen()
     listening = [socket.socket(fileno=number) for number in orders["listening"]]
-    server.run(app, settings, lambda: service.catalog.close(settings.drain_seconds), listening)
+    drain = partial(service.catalog.close, settings.drain_seconds)
+    server.run(app, settings, service.metrics, drain, listening)
     if orphaned.is_set():
         shutil.rmtree(folder, ignore_errors=True)
     else:

@@ -1,0 +1,238 @@
+"""A connection that costs no more than itself, whatever its client does: how much it says, and how slowly, is bounded.
+
+Uvicorn's protocol has none of these bounds. All connections of a process are looked at once a second, so that a request
+pays for no timer: a look asks what a connection waits for its client to do, and whether that goes on. Knows uvicorn and
+HTTP's framing, and nothing of what is served.
+"""
+
+import asyncio
+import json
+import logging
+import socket
+import struct
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Literal
+
+from httptools import HttpParserError, HttpParserUpgrade
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.metrics import Closed
+from app.settings import Settings
+
+LEAST = 1000
+"""Bytes a second that a body must bring, and that an answer must lose, on average over the seconds that it may stall:
+a fifth of what the slowest phones manage."""
+PIPELINED = 32
+"""Requests that may wait on one connection behind one that is being answered. Uvicorn would take as many as come."""
+CROWDED = 0.9
+"""Of the connections that there may be: from there on who hasn't asked anything gets no longer than a second."""
+LINGER = 2.0
+"""Seconds in which a client that was refused may go on sending before it is cut off: cut off at once, many would never
+read why."""
+
+Wait = Literal["head", "body", "rest", "read"]
+"""For what: a request's head; more of its body; the rest of a body that was answered early; that the answer is read."""
+
+SAID: dict[Closed, tuple[int, str]] = {
+    "malformed": (400, "This is no HTTP request that can be read."),
+    "url": (414, "The address is too long: it may have {head:,} bytes."),
+    "headers": (431, "The headers are too large: they may have {head:,} bytes in all."),
+    "head": (408, "The head of the request must be there within {head_seconds:g} s."),
+    "body": (408, "The body came too slowly: less than {least:,.0f} bytes in {body_seconds:g} s."),
+    "full": (503, "This replica has as many connections as it may have; ask another one, or come back later."),
+}
+"""What a client is told, by why its connection is closed. Of the other reasons nobody would read it."""
+
+FIELDS = (
+    (b"content-type", b"application/problem+json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"connection", b"close"),
+)
+
+AT_ONCE = struct.pack("ii", 1, 0)
+"""How a socket is closed that forgets what it hasn't sent."""
+
+log = logging.getLogger(__name__)
+
+
+class Connection(HttpToolsProtocol):
+    """One connection. `most` is how many there may be; `closed` is told why each was closed that had to be."""
+
+    def __init__(self, settings: Settings, most: int, closed: Callable[[Closed], None], **uvicorns: Any) -> None:
+        super().__init__(**uvicorns)
+        self._settings = settings
+        self._most = most
+        self._closed = closed
+        self._head_bytes = int(settings.max_head_kb * 1000)
+        self._refused = False
+        """Whether nothing more is heard of the client."""
+        self._flaw: Closed = "malformed"
+        """Why the parser stopped, if it did."""
+        self._said = 0
+        """Bytes of this request's address and headers, trailers included."""
+        self._told = 0
+        """How often the parser told something."""
+        self._untold = 0
+        """Bytes that the parser holds and has told nothing of."""
+        self._received = 0
+        self._pauses = 0
+        self._seen: tuple[object, ...] = ()
+        self._since = 0.0
+        self._progress = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        super().connection_made(transport)
+        if len(self.connections) > self._most:
+            self._end("full")
+            transport.write(self._answer("full"))
+            transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unset_keepalive_if_required()
+        self._received += len(data)
+        told = self._told
+        try:
+            while data:
+                try:
+                    self.parser.feed_data(data)
+                    break
+                except HttpParserUpgrade as upgrade:
+                    # To what, nobody here knows: it goes on as it was.
+                    data = data[upgrade.args[0] :]
+        except HttpParserError:
+            self._refuse(self._flaw)
+            return
+        self._untold = self._untold + len(data) if self._told == told else 0
+        if self._untold > self._head_bytes:
+            self._refuse("headers")
+
+    def on_message_begin(self) -> None:
+        self._said = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._told += 1
+        if len(self.pipeline) >= PIPELINED:
+            self._stop("pipeline")
+        self.url += url
+        if len(self.url) > self._head_bytes:
+            self._stop("url")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._told += 1
+        self._said += len(name) + len(value) + 4
+        if self._said > self._head_bytes:
+            self._stop("headers")
+        # Uvicorn would add trailers to the headers, which may have been looked at by then.
+        if self.cycle is None or self.cycle.scope is not self.scope:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._told += 1
+        super().on_body(body)
+
+    def pause_writing(self) -> None:
+        self._pauses += 1
+        super().pause_writing()
+
+    def look(self, now: float) -> None:
+        """Closes the connection if its client is too slow; to be called once a second, with the time in seconds."""
+        wait, of, progress = self._waits()
+        if wait is None or self._seen != (wait, *of):
+            self._seen, self._since, self._progress = (wait, *of), now, progress
+            return
+        seconds = self._seconds(wait)
+        if wait in ("body", "read") and progress - self._progress >= LEAST * seconds:
+            self._since, self._progress = now, progress
+        elif now - self._since >= seconds:
+            self._give_up(wait)
+
+    def _waits(self) -> tuple[Wait | None, tuple[object, ...], int]:
+        """What the connection waits for its client to do, of which request, and bytes that tell how far that is; for
+        nothing while the service is at work."""
+        cycle, unread = self.cycle, self.transport.get_write_buffer_size()
+        done = cycle is None or cycle.response_complete
+        # While the service still writes, what waits unread may grow again, unless it waits for the client itself.
+        if self.flow.write_paused or (unread and (done or self.transport.is_closing())):
+            return "read", (cycle, self._pauses), -unread
+        if self._refused:
+            return None, (), 0
+        if cycle is None or (done and not cycle.more_body):
+            return "head", (self.scope,), 0
+        if cycle.more_body and not self.flow.read_paused and not cycle.waiting_for_100_continue:
+            return "rest" if done else "body", (cycle,), self._received
+        return None, (), 0
+
+    def _seconds(self, wait: Wait) -> float:
+        settings = self._settings
+        if wait == "head":
+            crowded = len(self.connections) > CROWDED * self._most
+            return min(1.0, settings.head_seconds) if crowded else settings.head_seconds
+        return settings.stall_seconds if wait == "read" else settings.body_seconds
+
+    def _give_up(self, wait: Wait) -> None:
+        if wait == "read":
+            self._end("unread")
+            # What wasn't sent is let go, by the kernel too, and what still works for it hears that the client is gone.
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+            self.transport.abort()
+        elif wait == "body" or (wait == "head" and self._begun()):
+            self._refuse(wait)
+        else:
+            self._end("head" if wait == "head" else "body")
+            self.transport.close()
+
+    def _begun(self) -> bool:
+        """Whether something of a head has come, and not all of it."""
+        return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
+
+    def _stop(self, flaw: Closed) -> None:
+        """Stops the parser, from within one of its calls."""
+        self._flaw = flaw
+        raise ValueError(flaw)
+
+    def _refuse(self, reason: Closed) -> None:
+        """Hears the client no further. What it asked before, and has asked completely, is answered first."""
+        self._end(reason)
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+            cycle.keep_alive = False
+            return
+        if cycle is not None and not cycle.response_complete:
+            owed = cycle.response_started or bool(self.pipeline)
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if owed:
+                # Anything said now would stand in the midst of another answer.
+                self.transport.close()
+                return
+        self.transport.write(self._answer(reason))
+        self.transport.write_eof()
+        self.loop.call_later(LINGER, self.transport.close)
+
+    def _end(self, reason: Closed) -> None:
+        self._refused = True
+        self._closed(reason)
+        client = self.client[0] if self.client else ""
+        # Who said nothing is worth no line: a thousand can come in a second.
+        level = logging.INFO if self._received else logging.DEBUG
+        log.log(level, "Connection closed: %s", reason, extra={"fields": {"client": client, "reason": reason}})
+
+    def _answer(self, reason: Closed) -> bytes:
+        status, detail = SAID[reason]
+        settings = self._settings
+        detail = detail.format(
+            head=self._head_bytes,
+            head_seconds=settings.head_seconds,
+            body_seconds=settings.body_seconds,
+            least=LEAST * settings.body_seconds,
+        )
+        document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+        body = json.dumps(document).encode()
+        fields = [*self.server_state.default_headers, *FIELDS, (b"content-length", b"%d" % len(body))]
+        head = b"".join(b"%s: %s\r\n" % field for field in fields)
+        return b"%s%s\r\n%s" % (STATUS_LINE[status], head, body)
