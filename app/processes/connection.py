@@ -6,10 +6,13 @@ HTTP's framing, and nothing of what is served.
 """
 
 import asyncio
+import fcntl
 import json
 import logging
 import socket
 import struct
+import termios
+from array import array
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Literal
@@ -158,7 +161,7 @@ class Connection(HttpToolsProtocol):
         done = cycle is None or cycle.response_complete
         # While the service still writes, what waits unread may grow again, unless it waits for the client itself.
         if self.flow.write_paused or (unread and (done or self.transport.is_closing())):
-            return "read", (cycle, self._pauses), -unread
+            return "read", (cycle, self._pauses), -unread - self._underway()
         if self._refused:
             return None, (), 0
         if cycle is None or (done and not cycle.more_body):
@@ -166,6 +169,13 @@ class Connection(HttpToolsProtocol):
         if cycle.more_body and not self.flow.read_paused and not cycle.waiting_for_100_continue:
             return "rest" if done else "body", (cycle,), self._received
         return None, (), 0
+
+    def _underway(self) -> int:
+        """Bytes that the kernel holds until the client takes them. It asks for more only once it is rid of a third, and
+        a slow client may be minutes at that."""
+        held = array("i", [0])
+        fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, held)
+        return held[0]
 
     def _seconds(self, wait: Wait) -> float:
         settings = self._settings
