@@ -18,7 +18,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from httptools import HttpParserError, HttpParserUpgrade
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.metrics import Closed
 from app.settings import Settings
@@ -80,6 +80,7 @@ class Connection(HttpToolsProtocol):
         self._untold = 0
         """Bytes that the parser holds and has told nothing of."""
         self._received = 0
+        self._answering: RequestResponseCycle | None = None
         self._pauses = 0
         self._seen: tuple[object, ...] = ()
         self._since = 0.0
@@ -141,6 +142,17 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         self._pauses += 1
         super().pause_writing()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # Uvicorn tells the last request that came, which may still wait behind this one.
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def look(self, now: float) -> None:
         """Closes the connection if its client is too slow; to be called once a second, with the time in seconds."""

@@ -69,6 +69,13 @@ def test_what_follows_a_good_request_does_not_spoil_its_answer(server: Process) 
         assert one.recv(100) == b""
 
 
+def test_who_leaves_with_more_than_one_request_open_is_missed_by_the_first(server: Process) -> None:
+    """Uvicorn alone tells the last one, so that the first goes on for nobody, and then fails."""
+    with wire.dial(server.port) as one:
+        one.sendall(DRAWN.replace(b"n=64", b"n=63") + GOOD)
+    server.line(r"GET /generate (499) .*ended=cancelled model=cifar10@1")
+
+
 def test_an_upgrade_to_what_is_not_spoken_loses_nothing_of_what_follows(server: Process) -> None:
     with wire.dial(server.port) as one:
         one.sendall((GET + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n") * 2 + GOOD)
