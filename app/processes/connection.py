@@ -73,14 +73,18 @@ class Connection(HttpToolsProtocol):
         """Whether nothing more is heard of the client."""
         self._flaw: Closed = "malformed"
         """Why the parser stopped, if it did."""
-        self._said = 0
-        """Bytes of this request's address and headers, trailers included."""
+        self._in_head = False
+        self._head = 0
+        """Bytes of a head that came in pieces, but for the first one."""
+        self._piece = 0
+        """Bytes of the piece that is being parsed."""
         self._told = 0
-        """How often the parser told something."""
+        """How often the parser told that a request begins, or something of its body."""
         self._untold = 0
-        """Bytes that the parser holds and has told nothing of."""
+        """Bytes since then: trailers, or what stands between chunks or requests."""
+        self._before: list[RequestResponseCycle] = []
+        """Requests that were not answered when the next one came."""
         self._received = 0
-        self._answering: RequestResponseCycle | None = None
         self._pauses = 0
         self._seen: tuple[object, ...] = ()
         self._since = 0.0
@@ -97,8 +101,9 @@ class Connection(HttpToolsProtocol):
         if self._refused:
             return
         self._unset_keepalive_if_required()
-        self._received += len(data)
-        told = self._told
+        self._piece = len(data)
+        self._received += self._piece
+        told, in_head = self._told, self._in_head
         try:
             while data:
                 try:
@@ -110,30 +115,30 @@ class Connection(HttpToolsProtocol):
         except HttpParserError:
             self._refuse(self._flaw)
             return
-        self._untold = self._untold + len(data) if self._told == told else 0
-        if self._untold > self._head_bytes:
-            self._refuse("headers")
+        if in_head and self._in_head:
+            self._head += self._piece
+        self._untold = 0 if self._told != told or self._in_head else self._untold + self._piece
+        if max(self._head, self._untold) > self._head_bytes:
+            self._refuse("url" if self._in_head and len(self.url) > self._head_bytes else "headers")
 
     def on_message_begin(self) -> None:
-        self._said = 0
+        self._told += 1
+        self._in_head, self._head = True, 0
         super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        self._told += 1
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._head + self._piece > self._head_bytes:
+            self._require_small()
         if len(self.pipeline) >= PIPELINED:
             self._stop("pipeline")
-        self.url += url
-        if len(self.url) > self._head_bytes:
-            self._stop("url")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._told += 1
-        self._said += len(name) + len(value) + 4
-        if self._said > self._head_bytes:
-            self._stop("headers")
-        # Uvicorn would add trailers to the headers, which may have been looked at by then.
-        if self.cycle is None or self.cycle.scope is not self.scope:
-            super().on_header(name, value)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._before.append(self.cycle)
+        elif self._before:
+            self._before.clear()
+        super().on_headers_complete()
+        # Trailers would be added to the request's headers, which may have been looked at by then.
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         self._told += 1
@@ -143,16 +148,12 @@ class Connection(HttpToolsProtocol):
         self._pauses += 1
         super().pause_writing()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._answering = cycle
-        super()._start_asgi_task(cycle, app)
-
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        # Uvicorn tells the last request that came, which may still wait behind this one.
-        if self._answering is not None and not self._answering.response_complete:
-            self._answering.disconnected = True
-            self._answering.message_event.set()
+        # Uvicorn tells the last request alone.
+        for cycle in self._before:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def look(self, now: float) -> None:
         """Closes the connection if its client is too slow; to be called once a second, with the time in seconds."""
@@ -211,6 +212,12 @@ class Connection(HttpToolsProtocol):
     def _begun(self) -> bool:
         """Whether something of a head has come, and not all of it."""
         return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
+
+    def _require_small(self) -> None:
+        if len(self.url) > self._head_bytes:
+            self._stop("url")
+        if sum([len(name) + len(value) + 4 for name, value in self.headers]) > self._head_bytes:
+            self._stop("headers")
 
     def _stop(self, flaw: Closed) -> None:
         """Stops the parser, from within one of its calls."""
