@@ -7,25 +7,22 @@ HTTP's framing, and nothing of what is served.
 
 import asyncio
 import fcntl
-import json
 import logging
 import socket
 import struct
 import termios
 from array import array
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, Literal
 
 from httptools import HttpParserError, HttpParserUpgrade
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.metrics import Closed
+from app.processes import refusals
+from app.processes.refusals import LEAST
 from app.settings import Settings
 
-LEAST = 1000
-"""Bytes a second that a body must bring, and that an answer must lose, on average over the seconds that it may stall:
-a fifth of what the slowest phones manage."""
 PIPELINED = 32
 """Requests that may wait on one connection behind one that is being answered. Uvicorn would take as many as come."""
 CROWDED = 0.9
@@ -36,23 +33,6 @@ read why."""
 
 Wait = Literal["head", "body", "rest", "read"]
 """For what: a request's head; more of its body; the rest of a body that was answered early; that the answer is read."""
-
-SAID: dict[Closed, tuple[int, str]] = {
-    "malformed": (400, "This is no HTTP request that can be read."),
-    "url": (414, "The address is too long: it may have {head:,} bytes."),
-    "headers": (431, "The headers are too large: they may have {head:,} bytes in all."),
-    "head": (408, "The head of the request must be there within {head_seconds:g} s."),
-    "body": (408, "The body came too slowly: less than {least:,.0f} bytes in {body_seconds:g} s."),
-    "full": (503, "This replica has as many connections as it may have; ask another one, or come back later."),
-}
-"""What a client is told, by why its connection is closed. Of the other reasons nobody would read it."""
-
-FIELDS = (
-    (b"content-type", b"application/problem+json"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"connection", b"close"),
-)
 
 AT_ONCE = struct.pack("ii", 1, 0)
 """How a socket is closed that forgets what it hasn't sent."""
@@ -94,7 +74,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > self._most:
             self._end("full")
-            transport.write(self._answer("full"))
+            transport.write(self._said("full"))
             transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -144,6 +124,11 @@ class Connection(HttpToolsProtocol):
         self._told += 1
         super().on_body(body)
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        # Uvicorn doesn't say so of a request that was answered before.
+        self.cycle.more_body = False
+
     def pause_writing(self) -> None:
         self._pauses += 1
         super().pause_writing()
@@ -175,7 +160,7 @@ class Connection(HttpToolsProtocol):
         # While the service still writes, what waits unread may grow again, unless it waits for the client itself.
         if self.flow.write_paused or (unread and (done or self.transport.is_closing())):
             return "read", (cycle, self._pauses), -unread - self._underway()
-        if self._refused:
+        if self._refused or self.transport.is_closing():
             return None, (), 0
         if cycle is None or (done and not cycle.more_body):
             return "head", (self.scope,), 0
@@ -239,7 +224,7 @@ class Connection(HttpToolsProtocol):
                 # Anything said now would stand in the midst of another answer.
                 self.transport.close()
                 return
-        self.transport.write(self._answer(reason))
+        self.transport.write(self._said(reason))
         self.transport.write_eof()
         self.loop.call_later(LINGER, self.transport.close)
 
@@ -251,17 +236,5 @@ class Connection(HttpToolsProtocol):
         level = logging.INFO if self._received else logging.DEBUG
         log.log(level, "Connection closed: %s", reason, extra={"fields": {"client": client, "reason": reason}})
 
-    def _answer(self, reason: Closed) -> bytes:
-        status, detail = SAID[reason]
-        settings = self._settings
-        detail = detail.format(
-            head=self._head_bytes,
-            head_seconds=settings.head_seconds,
-            body_seconds=settings.body_seconds,
-            least=LEAST * settings.body_seconds,
-        )
-        document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-        body = json.dumps(document).encode()
-        fields = [*self.server_state.default_headers, *FIELDS, (b"content-length", b"%d" % len(body))]
-        head = b"".join(b"%s: %s\r\n" % field for field in fields)
-        return b"%s%s\r\n%s" % (STATUS_LINE[status], head, body)
+    def _said(self, reason: Closed) -> bytes:
+        return refusals.answer(reason, self._settings, self.server_state.default_headers)

@@ -26,7 +26,7 @@ from tests.fuzz.mutation import mutated
 from tests.fuzz.requests import PICTURES
 from tests.fuzz.run import serving
 
-CLIENTS = 16
+CLIENTS = 48
 """Connections at a time."""
 SHARE = 500
 """Requests between two looks at how the server is."""
