@@ -7,6 +7,7 @@ row is a look at a connection, of which there is one a second, whatever it is as
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from statistics import median
 from typing import Any
@@ -62,10 +63,12 @@ async def _measured() -> dict[str, list[float]]:
     config.load()
     uvicorns: dict[str, Any] = {"config": config, "app_state": {}, "_loop": asyncio.get_running_loop()}
     bounded = partial(Connection, Settings(), 4096, lambda _: None)
-    made = {"uvicorn": HttpToolsProtocol, "bounds": bounded}
+    made: dict[str, Callable[..., HttpToolsProtocol]] = {"uvicorn": HttpToolsProtocol, "bounds": bounded}
     protocols = {name: make(server_state=ServerState(), **uvicorns) for name, make in made.items()}
     for protocol in protocols.values():
         protocol.connection_made(Nowhere())
+    bounds = protocols["bounds"]
+    assert isinstance(bounds, Connection)
     rounds: dict[str, list[float]] = {"look": []}
     for _ in range(ROUNDS):
         for what, request in (("GET", GET), ("POST with a body", POST)):
@@ -73,7 +76,7 @@ async def _measured() -> dict[str, list[float]]:
                 rounds.setdefault(f"{what}, {name}", []).append(await _round(protocol, request))
         began = time.thread_time()
         for _ in range(REQUESTS):
-            protocols["bounds"].look(began)
+            bounds.look(began)
         rounds["look"].append(1e6 * (time.thread_time() - began) / REQUESTS)
     return rounds
 
