@@ -51,7 +51,7 @@ def whole(heard: bytes | bytearray) -> bool:
     length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
     if length:
         return len(heard) - end - 4 >= int(length[1])
-    return heard.endswith(b"0\r\n\r\n") or head[9:12] == b"304"
+    return b"\r\n0\r\n\r\n" in heard[end:] or head[9:12] == b"304"
 
 
 def status(heard: bytes) -> int | None:
