@@ -14,7 +14,7 @@ from app.engine import batching
 from app.engine.cost import HANDLING
 from app.main import create_app
 from app.settings import Settings
-from bench import arrivals, curve, farm, simulate
+from bench import arrivals, curve, farm, simulate, sleeper
 from bench.curve import Curve
 from bench.farm import Limits, Traffic
 from bench.load import Window
@@ -83,6 +83,13 @@ def test_a_cache_is_asked_first_for_what_repeats() -> None:
     assert shares == sorted(shares, reverse=True)
     for repeated, share in zip((0, 0.5, 0.9), shares, strict=True):
         assert 0 <= round(20_000 * (share - (1 - repeated))) <= 500
+
+
+def test_the_engine_s_own_threads_take_about_as_long() -> None:
+    quick = replace(CURVE, seconds={1: 0.05, 2: 0.08}, beside=0)
+    traffic = Traffic(10, seconds=1, warmup=0)
+    p50, _ = sleeper.in_real_time(quick, traffic)
+    assert 0.9 * farm.simulate(quick, 1, traffic).p50 < p50 < 1000
 
 
 def test_the_engine_s_clock_is_the_real_one_again() -> None:
