@@ -55,7 +55,7 @@ class Answers:
 def run(count: int, seed: int) -> Answers:
     """Sends one of twenty of so many files, all of them twice."""
     came = Answers()
-    # glibc keeps what a large picture took, for each thread apart, up to eight times as many as there are cores. That is
+    # glibc keeps what large pictures took, for each thread apart, up to eight times as many as there are cores. That is
     # bounded, but takes long to come to its bound; with one arena for all, what still grows is a leak.
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), MALLOC_ARENA_MAX="1") as server:
         for number in range(0, count, SHARE):
