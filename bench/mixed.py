@@ -112,7 +112,8 @@ def _sound(rate: int = 16_000) -> bytes:
 async def _client(tally: Tally, draw: random.Random) -> None:
     reader: asyncio.StreamReader | None = None
     while time.perf_counter() < tally.end:
-        if reader is None:
+        # The server closes what has been idle for long.
+        if reader is None or reader.at_eof():
             reader, writer = await asyncio.open_connection(HOST, tally.port)
         ask, began = draw.choice(tally.asks), time.perf_counter()
         writer.write(ask.request(draw.getrandbits(31)))
