@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from app.engine.admission import Limits
-from app.engine.batching import Batch, Batcher
+from app.engine.batch import Batch
+from app.engine.batching import Batcher
 from app.engine.cost import Cost
 from app.engine.executor import Executors
 from app.engine.health import Health
