@@ -30,6 +30,9 @@ Release = Literal["idle", "full", "wait"]
 """Why a batch left: an executor was idle; the largest useful batch was full; the wait window had passed."""
 Drop = Literal["cancelled", "deadline", "failed"]
 Refusal = Literal["queue", "deadline", "draining", "failing"]
+Closed = Literal["malformed", "url", "headers", "head", "body", "unread", "pipeline", "full"]
+"""Why a connection was closed that its client would have kept: what came was no HTTP; an address or headers too large;
+a head or a body too slow; an answer that nobody read; too much asked at once; more connections than there may be."""
 State = Literal["loading", "ready", "failing", "unloaded", "failed"]
 """Of a model version: being checked or loaded; in memory; there, but not run for now, since its
 batches failed; not in memory, but it comes when asked for; broken."""
@@ -38,7 +41,9 @@ batches failed; not in memory, but it comes when asked for; broken."""
 SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BATCH_SIZES = tuple(2**power for power in range(11))
 
-ADDITIVE = frozenset({"ganymede_queue_samples", "ganymede_bulk_queue_samples", "ganymede_model_bytes"})
+ADDITIVE = frozenset(
+    {"ganymede_queue_samples", "ganymede_bulk_queue_samples", "ganymede_model_bytes", "ganymede_connections"}
+)
 """Gauges that are amounts: several workers' are added up. Of any other, the largest is shown: the longest wait, and 1
 for a state that any worker's model is in."""
 
@@ -102,6 +107,15 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self.connections = Gauge("ganymede_connections", "Connections that clients have open.", registry=registry)
+        closed = Counter(
+            "ganymede_closed_connections_total",
+            "Connections closed for what their client did: malformed, url or headers (too large), head or body (too "
+            "slow), unread (an answer), pipeline (too much at once), or full (more than there may be).",
+            ["reason"],
+            registry=registry,
+        )
+        self.closed: dict[Closed, Counter] = {reason: closed.labels(reason) for reason in get_args(Closed)}
         self._requests = Counter(
             "ganymede_requests_total",
             "HTTP requests answered, by route, model and status.",

@@ -119,6 +119,33 @@ class Settings(BaseSettings):
         le=3600,
         description="seconds in which a request must be answered; queued samples expire with it",
     )
+    max_connections: int = Field(
+        default=4096,
+        ge=1,
+        le=1_000_000,
+        description="connections that a worker keeps open, if the limit of open files lets it; further ones get a 503",
+    )
+    max_head_kb: float = Field(
+        default=16,
+        ge=1,
+        le=1024,
+        description="largest address of a request, and largest headers, all together, in kB",
+    )
+    head_seconds: float = Field(
+        default=10, gt=0, le=3600, description="seconds in which the head of a request must be there, all of it"
+    )
+    body_seconds: float = Field(
+        default=30,
+        gt=0,
+        le=3600,
+        description="seconds in which a body must go on, by a kilobyte for each of them, or end",
+    )
+    stall_seconds: float = Field(
+        default=30,
+        gt=0,
+        le=3600,
+        description="seconds in which a client must read on, a kilobyte for each of them, while its answer waits",
+    )
     encode_threads: int | None = Field(
         default=None, ge=1, le=1024, description="threads that encode pictures; default: as many as cores"
     )

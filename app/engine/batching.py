@@ -5,19 +5,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, cast
 
-import numpy as np
-
 from app.engine.admission import Admission, Limits
+from app.engine.batch import Batch, Piece
 from app.engine.cost import Cost
 from app.engine.health import Health
 from app.engine.job import Arrays, Finish, Job
 from app.engine.rotation import Rotation
-from app.errors import DeadlineExceeded, InferenceTimedOut, InvalidOutput, Problem
+from app.errors import DeadlineExceeded
 from app.metrics import Drop, Lane, ModelMetrics, Release
 
 T = TypeVar("T")
@@ -30,11 +27,6 @@ ages and not the job: of a thousand bulk jobs nearly all would be old, and the l
 TASK = 0.0005
 """Seconds of encoding that the encode pool is given at a time: so many small pictures go in one task that waking the
 thread costs less than the work, and larger ones go one by one, side by side."""
-
-UNTRACED = nullcontext()
-
-Piece = tuple[Job[Any], int]
-"""A job, and the number of a piece of its result."""
 
 
 class Batcher:
@@ -131,7 +123,7 @@ class Batcher:
         """The lane that the next batch is of: bulk counts as interactive when it has aged. Lock held."""
         return "interactive" if self._lanes["interactive"] or self._aged(now) else "bulk"
 
-    def take(self, now: float, executors: int, alone: bool) -> "Batch":
+    def take(self, now: float, executors: int, alone: bool) -> Batch:
         """The next batch, a sample of each job in turn; jobs past their deadline leave the queue instead. Lock held.
 
         So many `executors` are idle and share what waits; `alone` says that they are all, and no other job is open.
@@ -273,88 +265,3 @@ class Batcher:
         self.metrics.infer.observe(job.timing.infer)
         self.metrics.encode.observe(job.timing.encode)
         self.metrics.images.inc(job.samples)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Samples for one run. `parts` are the jobs that ride in it, each with which of its samples do, `size` in all,
-    which are so much `work`.
-
-    It is predicted to take so many `seconds`. `alone` says that its job is the only open one.
-    `expired` are jobs that left the queue past their deadline, with how many samples each; a batch may hold nothing
-    else.
-    """
-
-    batcher: Batcher
-    parts: list[tuple[Job[Any], slice]]
-    size: int
-    work: float
-    seconds: float
-    release: Release
-    alone: bool
-    expired: list[tuple[Job[Any], int]]
-
-    def inputs(self) -> Arrays:
-        """The inputs of all parts, one after the other."""
-        if len(self.parts) == 1:
-            job, rows = self.parts[0]
-            return {name: value[rows] for name, value in job.inputs.items()}
-        names = self.parts[0][0].inputs
-        return {name: np.concatenate([job.inputs[name][rows] for job, rows in self.parts]) for name in names}
-
-    def charge(self, seconds: float) -> None:
-        """Charges so much time of the device to the jobs that ride here, each by its work."""
-        for job, rows in self.parts:
-            job.charge(seconds * (rows.stop - rows.start) * job.scale / self.work)
-
-    def requests(self) -> list[str]:
-        """The ids of the requests that ride here, as far as they are known."""
-        return list(dict.fromkeys(job.caller.request_id for job, _ in self.parts if job.caller))
-
-    def traced(self) -> AbstractContextManager[object]:
-        """What stands around its run, for the traces of the requests that ride here."""
-        traces = [job.caller.trace for job, _ in self.parts if job.caller and job.caller.trace]
-        if not traces:
-            return UNTRACED
-        return traces[0].batch(self.batcher.model, self.size, self.release, list(dict.fromkeys(traces)))
-
-    def expire(self) -> None:
-        """Ends the jobs whose deadline has passed; off this thread, since they may be thousands."""
-        if self.expired:
-            self.batcher.encode.submit(self.batcher.expire, self.expired)
-
-    def deliver(self, outputs: Arrays) -> None:
-        """Hands each job its rows; what can be made of them goes on to be encoded.
-
-        Raises `InvalidOutput`, and hands out nothing, if there are not as many rows as samples.
-        """
-        for name, value in outputs.items():
-            if len(value) != self.size:
-                flaw = f"output {name} has {len(value)} rows for a batch of {self.size}"
-                raise InvalidOutput(self.batcher.model, flaw)
-        start = 0
-        pieces: list[Piece] = []
-        for job, rows in self.parts:
-            stop = start + rows.stop - rows.start
-            ready = job.receive(rows, {name: value[start:stop] for name, value in outputs.items()})
-            pieces += [(job, piece) for piece in ready]
-            start = stop
-        self.batcher.health.good()
-        self.batcher.finish(pieces)
-
-    def fail(self, problem: Callable[[], Problem]) -> None:
-        """Ends the jobs that ride here, and no others, unless it is one failure too many: see `Health`."""
-        self._drop(problem)
-        if self.batcher.health.bad(problem().detail):
-            self.batcher.refuse()
-
-    def give_up(self, seconds: float) -> None:
-        """Ends the jobs that ride here and those that wait: the run hangs, after so many seconds."""
-        problem = partial(InferenceTimedOut, self.batcher.model, seconds, self.seconds)
-        self.batcher.health.lost(problem().detail)
-        self._drop(problem)
-        self.batcher.refuse()
-
-    def _drop(self, problem: Callable[[], Problem]) -> None:
-        for job, rows in self.parts:
-            self.batcher.drop(job, "failed", problem(), lost=rows.stop - rows.start)

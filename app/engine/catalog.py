@@ -12,7 +12,7 @@ from app import contract
 from app.contract import Manifest, Task
 from app.engine import model, providers, residency
 from app.engine.admission import Limits
-from app.engine.batching import Batch
+from app.engine.batch import Batch
 from app.engine.executor import Executors
 from app.engine.model import LiveModel
 from app.engine.residency import MEGABYTE, Residency

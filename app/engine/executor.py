@@ -7,7 +7,7 @@ from functools import partial
 from itertools import count
 from threading import Event, Lock, Thread, current_thread
 
-from app.engine.batching import Batch
+from app.engine.batch import Batch
 from app.engine.job import Arrays
 from app.engine.rotation import Rotation
 from app.errors import InferenceFailed, InvalidOutput
@@ -80,7 +80,7 @@ class Executors:
         if mine:
             end()
         else:
-            batch.batcher.health.returned()
+            batch.source.health.returned()
         return mine
 
     def _look(self) -> None:
@@ -111,7 +111,7 @@ class Executors:
             return
         log.error(
             "A run of %s hangs: %d samples, not done after %.3g s.",
-            batch.batcher.model,
+            batch.source.model,
             batch.size,
             seconds,
             extra=_riders(batch),
@@ -126,14 +126,14 @@ def run(batch: Batch) -> Callable[[], None]:
     """Runs a batch on the calling thread. Returns what ends its jobs: with their outputs or, whatever it raised, an
     error.
     """
-    batcher = batch.batcher
-    batcher.metrics.batch_size.observe(batch.size)
-    batcher.metrics.padding.inc(batcher.cost.size(batch.size) - batch.size)
-    batcher.metrics.released[batch.release].inc()
+    source = batch.source
+    source.metrics.batch_size.observe(batch.size)
+    source.metrics.padding.inc(source.cost.size(batch.size) - batch.size)
+    source.metrics.released[batch.release].inc()
     try:
         with batch.traced():
             began = time.perf_counter()
-            outputs = batcher.run(batch.inputs(), batch.alone)
+            outputs = source.run(batch.inputs(), batch.alone)
             seconds = time.perf_counter() - began
         batch.charge(seconds - batch.seconds)
     except Exception as error:
@@ -144,7 +144,7 @@ def run(batch: Batch) -> Callable[[], None]:
 def _deliver(batch: Batch, outputs: Arrays, seconds: float) -> None:
     # The curve is that of a device which is shared: one that isn't may be quicker.
     if not batch.alone:
-        batch.batcher.cost.observe(batch.work, seconds)
+        batch.source.cost.observe(batch.work, seconds)
     try:
         batch.deliver(outputs)
     except Exception as error:
@@ -152,7 +152,7 @@ def _deliver(batch: Batch, outputs: Arrays, seconds: float) -> None:
 
 
 def _fail(batch: Batch, error: Exception) -> None:
-    model = batch.batcher.model
+    model = batch.source.model
     log.error("A batch of %d samples of %s failed.", batch.size, model, exc_info=error, extra=_riders(batch))
     if isinstance(error, InvalidOutput):
         batch.fail(partial(InvalidOutput, model, error.flaw))

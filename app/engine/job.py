@@ -110,6 +110,7 @@ class Job(Future[T]):
         self._encoding = 0.0
         self._device = 0.0
         self._claimed = False
+        self._withdrawn = False
         self._marked = self.submitted
 
     @property
@@ -139,10 +140,11 @@ class Job(Future[T]):
 
         False if the outcome is known.
         """
+        # Without the lock, since this calls whoever waits for the end: the batcher, which charges jobs under its own.
+        cancelled = super().cancel()
         with self._lock:
-            again = self.cancelled()
-            cancelled = super().cancel()
-        if cancelled and not again:
+            first, self._withdrawn = not self._withdrawn, self._withdrawn or cancelled
+        if cancelled and first:
             self._withdraw(self)
         return cancelled
 

@@ -14,7 +14,8 @@ from app import contract
 from app.contract import Graph, Manifest
 from app.engine import outputs, trial, warmup
 from app.engine.admission import Limits, watch
-from app.engine.batching import Batch, Batcher
+from app.engine.batch import Batch
+from app.engine.batching import Batcher
 from app.engine.bounded import within
 from app.engine.cost import Cost
 from app.engine.cuda import GpuSession

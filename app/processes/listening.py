@@ -1,11 +1,17 @@
 """Where the service listens, and whom that lets in. Knows sockets and settings, and nothing of what is served."""
 
+import logging
+import resource
 import socket
 from ipaddress import ip_address
 
 from app.settings import Settings
 
 BACKLOG = 2048
+OTHER_FILES = 64
+"""Files that the service itself has open."""
+
+log = logging.getLogger(__name__)
 
 
 def flaw(settings: Settings) -> str | None:
@@ -43,6 +49,22 @@ def sockets(settings: Settings) -> list[socket.socket]:
                 other.close()
             raise OSError(f"Can't listen on {host}, port {port}: {str(error.strerror).lower()}") from error
     return opened
+
+
+def most_connections(wanted: int) -> int:
+    """How many of the wanted connections there may be at a time; lets this process open as many files as they need.
+
+    A connection may need two: its own, and one that an upload waits in.
+    """
+    needed = 2 * wanted + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    most = max(1, (allowed - OTHER_FILES) // 2)
+    if most < wanted:
+        log.warning("Of %d connections, %d are taken: this process may open %d files at most.", wanted, most, hard)
+    return most
 
 
 def told(opened: list[socket.socket]) -> str:

@@ -1,4 +1,7 @@
-"""Uvicorn that finishes accepted work before it stops listening. Knows nothing of models: it is told how to drain."""
+"""Uvicorn that finishes accepted work before it stops listening, and lets no client hold a connection for nothing.
+
+Knows nothing of models: it is told how to drain.
+"""
 
 import asyncio
 import signal
@@ -6,11 +9,16 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.metrics import Metrics
+from app.processes import listening
+from app.processes.connection import Connection
 from app.settings import Settings
 
 SLOW_READERS = 5
@@ -44,6 +52,14 @@ class Server(uvicorn.Server):
         self._drain = drain
         self._seconds = seconds
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; of those, once it looks for clients that are too slow."""
+        if counter % 10 == 0:
+            now = time.monotonic()
+            for connection in list(self.server_state.connections):
+                cast(Connection, connection).look(now)
+        return await super().on_tick(counter)
+
     async def main_loop(self) -> None:
         await super().main_loop()
         end = time.monotonic() + self._seconds
@@ -75,16 +91,25 @@ def _accepted(cycle: RequestResponseCycle) -> bool:
     return "model" in cycle.scope.get("state", {})
 
 
-def run(app: ASGIApp, settings: Settings, drain: Drain, listening: Sequence[socket.socket] = ()) -> None:
+def run(
+    app: ASGIApp,
+    settings: Settings,
+    metrics: Metrics,
+    drain: Drain,
+    opened: Sequence[socket.socket] = (),
+) -> None:
     """Serves `app` until SIGTERM or Ctrl-C, then drains, then returns. `SystemExit` if the port is taken.
 
     It listens where the settings say, or on sockets that listen already.
     """
+    most = listening.most_connections(settings.max_connections)
+    connection = partial(Connection, settings, most, lambda reason: metrics.closed[reason].inc())
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http="httptools",
+        # Called, and no more, so it need be no class.
+        http=cast(type[Connection], connection),
         ws="none",
         access_log=False,
         log_config=None,
@@ -92,8 +117,9 @@ def run(app: ASGIApp, settings: Settings, drain: Drain, listening: Sequence[sock
         timeout_graceful_shutdown=SLOW_READERS,
     )
     server = Server(config, drain, settings.drain_seconds)
+    metrics.connections.set_function(lambda: len(server.server_state.connections))
     # Uvicorn hears signals once its loop runs, and at the end raises the one that stopped it once more, for whoever
     # heard them before: here that is itself, so none is lost before and a clean stop stays one.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)
-    server.run(list(listening) or None)
+    server.run(list(opened) or None)

@@ -54,7 +54,7 @@ def _alone(settings: Settings) -> int:
     except (DeviceUnavailable, KeysError, TracingUnavailable) as error:
         print(error, file=sys.stderr)
         return 2
-    catalog = app.state.service.catalog
+    service = app.state.service
     try:
         # Of one port, uvicorn tells by itself.
         opened = listening.sockets(settings) if settings.management_port else []
@@ -63,5 +63,5 @@ def _alone(settings: Settings) -> int:
         return 1
     if opened:
         log.info("Ganymede running on %s (Press CTRL+C to quit)", listening.told(opened))
-    server.run(app, settings, server.Drain(catalog.refuse, catalog.close), opened)
+    server.run(app, settings, service.metrics, server.Drain(service.catalog.refuse, service.catalog.close), opened)
     return 0

@@ -57,7 +57,8 @@ def main() -> int:
     service.metrics.shown = siblings
     siblings.listen()
     listening = [socket.socket(fileno=number) for number in orders["listening"]]
-    server.run(app, settings, server.Drain(service.catalog.refuse, service.catalog.close), listening)
+    drain = server.Drain(service.catalog.refuse, service.catalog.close)
+    server.run(app, settings, service.metrics, drain, listening)
     if orphaned.is_set():
         shutil.rmtree(folder, ignore_errors=True)
     else:

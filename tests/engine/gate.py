@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from app.engine.admission import Limits, watch
-from app.engine.batching import Batch, Batcher
+from app.engine.batch import Batch
+from app.engine.batching import Batcher
 from app.engine.cost import Cost
 from app.engine.executor import Executors
 from app.engine.health import Health

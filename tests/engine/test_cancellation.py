@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -40,6 +41,24 @@ def test_cancelling_twice_counts_once(line: Line) -> None:
     assert job.cancel()
     assert job.cancel()
     assert line.count("ganymede_dropped_samples_total", reason="cancelled") == 1
+
+
+def test_who_takes_a_batch_charges_a_job_that_is_being_cancelled(line: Line) -> None:
+    batcher, gate = line.batcher()
+    send(batcher, 0)
+    gate.entered()
+    job = send(batcher, 1)
+    with line.rotation.lock:
+        leaves = threading.Thread(target=job.cancel)
+        leaves.start()
+        while not job.cancelled():
+            time.sleep(0.001)
+        charges = threading.Thread(target=job.charge, args=(0.5,), daemon=True)
+        charges.start()
+        charges.join(5)
+        assert not charges.is_alive()
+    leaves.join(5)
+    assert job.spent() == (0, 0.5)
 
 
 def test_a_finished_job_can_t_be_cancelled(line: Line) -> None:

@@ -19,7 +19,8 @@ import pytest
 from app.contract import Tensor
 from app.engine import batching, executor, health, job, outputs
 from app.engine.admission import Limits, watch
-from app.engine.batching import Batch, Batcher
+from app.engine.batch import Batch
+from app.engine.batching import Batcher
 from app.engine.cost import Cost
 from app.engine.health import Health
 from app.engine.job import Arrays, Job
@@ -191,7 +192,7 @@ class Case:
 
     def come_back(self) -> None:
         if self.hanging:
-            self._any(self.hanging).batcher.health.returned()
+            self._any(self.hanging).source.health.returned()
 
     def later(self) -> None:
         if self.encode.calls:

@@ -15,23 +15,12 @@ from app.engine.model import Bounds
 from tests import toy
 from tests.conftest import serving
 from tests.folders import zoo
+from tests.peaks import forget, peak
 
 CPU = providers.device("cpu")
 
 BOUND = 100
 """Megabytes that a graph may take here."""
-
-
-def peak() -> int:
-    """The most bytes that this process held since `forget`."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
-
-
-def forget() -> int:
-    """Forgets the peak; returns what is held now."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return memory.resident()
 
 
 GREEDY = {

@@ -29,6 +29,7 @@ from app.engine.model import Bounds
 from tests import toy
 from tests.folders import zoo
 from tests.fuzz.mutation import mutated, rewired
+from tests.peaks import peak
 
 BOUNDS = Bounds(megabytes=100, seconds=2)
 """What a graph may take here; a machine that tests has no more to spare, and no more time."""
@@ -99,7 +100,7 @@ def outcomes(seed: int, first: int, count: int) -> Iterator[tuple[int, str, int]
             # Ends this process, whatever it is at; its parent sees the signal's number.
             signal.alarm(PATIENCE)
             folder = write(Path(scratch), seed, number)
-            yield number, outcome_of(folder, device), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            yield number, outcome_of(folder, device), peak()
             shutil.rmtree(folder)
             if number % 100 == 0:
                 memory.release()

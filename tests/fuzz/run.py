@@ -15,10 +15,10 @@ SCHEMATHESIS = (sys.executable, "-c", "from schemathesis.cli import schemathesis
 
 
 @contextmanager
-def serving(folder: Path, **variables: str) -> Iterator[Process]:
-    """The real server on toy models, ready, with these variables; its models and its log lie in `folder`."""
-    flags = ("--threads", "2", "--encode-threads", "2")
-    server = Process(models.build(folder / "models"), folder / "log", *flags, **variables)
+def serving(folder: Path, *flags: str, **variables: str) -> Iterator[Process]:
+    """The real server on toy models, ready, with these flags and variables; its models and its log lie in `folder`."""
+    usual = ("--threads", "2", "--encode-threads", "2")
+    server = Process(models.build(folder / "models"), folder / "log", *usual, *flags, **variables)
     try:
         server.ready()
         yield server

@@ -35,19 +35,19 @@ def test_the_photo_follows_the_pen_and_undo_goes_back(page: Page) -> None:
 
 def test_a_finger_draws_and_the_page_stays_where_it_is(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 780})
+    fingers = page.context.new_cdp_session(page)
+    fingers.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
     page.goto("/#/translate?do=draw")
     board = page.get_by_role("application", name="Facade labels")
     page.get_by_role("radio", name="shop").check(force=True)
     expect(board).to_be_in_viewport(ratio=1)
     box = board.bounding_box()
     assert box is not None
-    fingers = page.context.new_cdp_session(page)
-    fingers.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
     for kind, x, y in (("touchStart", 40, 40), ("touchMove", 60, 160), ("touchMove", 120, 200), ("touchEnd", 0, 0)):
         place = spot(board, x, y)
         touched = [] if kind == "touchEnd" else [{"x": box["x"] + place["x"], "y": box["y"] + place["y"]}]
         fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
-    assert at(board, 42, 42) == at(board, 117, 197) == [174, 0, 0]
+    until(page, lambda: at(board, 42, 42) == at(board, 117, 197) == [174, 0, 0])
     assert page.evaluate("[scrollX, scrollY, document.documentElement.scrollWidth <= innerWidth]") == [0, 0, True]
 
 
