@@ -94,7 +94,7 @@ def create_app(settings: Settings | None = None, *, tracer_provider: TracerProvi
     # From here out: who may; whose scripts may, which ask before without a key; what browsers may do with the answer;
     # the count of all that was asked; ids and lines, which stand around everything.
     front = security.SecurityHeaders(security.across(front, settings.cors_origins), settings.resource_policy)
-    front = RequestCounter(front, metrics)
+    front = RequestCounter(front, metrics, catalog.guests)
     app.front = Entrance(front, lines=settings.log_requests, traces=Traces(provider) if provider else None)
     problems.install(app)
     docs.install(app)

@@ -34,7 +34,8 @@ async def ready(request: Request) -> Response:
     entries = catalog.entries()
     states = [{"model": entry.reference, "state": entry.state, "reason": entry.reason} for entry in entries]
     told = {"failed": "failed to load", "failing": "is not run"}
-    failed = [f"{entry.reference} {told[entry.state]}: {entry.reason}" for entry in entries if entry.state in told]
+    broken = [entry for entry in entries if entry.state in told and not entry.late]
+    failed = [f"{entry.reference} {told[entry.state]}: {entry.reason}" for entry in broken]
     if reason := catalog.reason or "; ".join(failed):
         raise NotReady(reason, extensions={"models": states})
     return JSONResponse({"status": "ready", "models": states})

@@ -15,7 +15,7 @@ from app.api import caching, openapi
 from app.api.deps import service
 from app.card import DIRECTIONS
 from app.directions import Direction
-from app.engine.catalog import Entry
+from app.engine.entries import Entry
 from app.engine.model import LiveModel
 from app.errors import NotReady, UnknownModel
 

@@ -5,6 +5,7 @@ that anybody may have written: whatever it holds is bounded, and looked at, befo
 ONNX Runtime: pydantic, numpy and the lower floor only.
 """
 
+from app.contract.archive import unpack
 from app.contract.errors import ContractError
 from app.contract.folder import MANIFEST, check, digest, load, load_graph, read, write
 from app.contract.machine import VECTORS, processor
@@ -45,5 +46,6 @@ __all__ = [
     "probe",
     "processor",
     "read",
+    "unpack",
     "write",
 ]
