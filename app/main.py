@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from app import web
 from app.access.watched import KeysFile
 from app.api import (
+    admin,
     docs,
     enhance,
     generate,
@@ -112,6 +113,8 @@ def create_app(settings: Settings | None = None, *, tracer_provider: TracerProvi
     app.include_router(enhance.router(settings))
     app.include_router(predict.router(settings))
     app.include_router(models.router)
+    if settings.admin:
+        app.include_router(admin.router(settings))
     app.include_router(openai.router(settings))
     app.include_router(inference.router)
     app.include_router(health.router)

@@ -6,6 +6,7 @@ ONNX Runtime: pydantic, numpy and the lower floor only.
 """
 
 from app.contract.archive import unpack
+from app.contract.declaration import Version
 from app.contract.errors import ContractError
 from app.contract.folder import MANIFEST, check, digest, load, load_graph, read, write
 from app.contract.machine import VECTORS, processor
@@ -39,6 +40,7 @@ __all__ = [
     "Tensor",
     "Training",
     "Values",
+    "Version",
     "check",
     "digest",
     "load",

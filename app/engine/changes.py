@@ -21,8 +21,8 @@ from app.engine.model import Host, LiveModel
 from app.engine.orders import Order
 from app.engine.register import Register
 from app.engine.residency import Residency
-from app.errors import Draining, ModelRefused, NotKept, NotReady, RetiredModel, UnknownModel
-from app.settings import Settings
+from app.errors import Draining, ModelConflict, ModelRefused, NotKept, NotReady, RetiredModel, UnknownModel
+from app.settings import REFERENCE, Settings
 
 RETIRED = "an operator took it out of service"
 
@@ -58,13 +58,18 @@ class Changes:
         """Has a version of a model take its requests, the newest in the folder if none is said, except for the shares
         of some `canaries`, which are loaded, too. With canaries alone, the rest stays with what has the most now.
 
-        Raises `UnknownModel`; `ModelRefused` for a version that can't be served, `NotKept`, `NotReady` or `Draining`,
+        Raises `UnknownModel`; `ModelConflict` for a version that is to take both; `ModelRefused` for one that can't be
+        served, `NotKept`, `NotReady` or `Draining`,
         with all as it was.
         """
         canaries = canaries or {}
         with self.changing():
             if version is None:
                 version = self._leading(name) if canaries else self._newest(name)
+            if version in canaries:
+                raise ModelConflict(
+                    f"Version {version} of {name} has the requests that are left: say with version which other has."
+                )
             shares = {version: 1 - sum(canaries.values()), **canaries}
             wanted = [self._folder(name, each) for each in sorted(shares)]
             self.require_kept(name)
@@ -195,7 +200,8 @@ class Changes:
         """What is known of a version, or its folder, if it came since; raises `UnknownModel`."""
         entry = Entry(name, version, self.models / name / str(version), late=True)
         known = self.register.find(entry.reference)
-        if (known is None or known.model is None) and not entry.folder.is_dir():
+        there = REFERENCE.fullmatch(entry.reference) and entry.folder.is_dir()
+        if (known is None or known.model is None) and not there:
             raise self.unknown(entry.reference)
         return known or entry
 
