@@ -288,6 +288,10 @@ class Metrics:
             collector.remove_by_labels({"model": model})
         self.outputs.forget(model)
 
+    def forget_name(self, name: str) -> None:
+        """Drops the series of a model of which no version is left."""
+        self._swaps.remove_by_labels({"name": name})
+
     def exposition(self) -> bytes:
         """What is shown, in Prometheus' text format."""
         return generate_latest(self.shown)

@@ -51,6 +51,7 @@ class Register:
             others = [one for one in self.entries if one.reference != entry.reference]
             self._renew([*others, entry])
             self._metrics.state(entry.reference, entry.state)
+            self._metrics.swaps(entry.name)
 
     def want(self, name: str, shares: Mapping[int, float]) -> None:
         """From now on the versions of a model share its requests by these weights; by none, the newest takes all."""
@@ -100,6 +101,9 @@ class Register:
         with self._lock:
             self._renew([entry for entry in self.entries if entry.reference != reference])
             self.clear(reference)
+            name = reference.partition("@")[0]
+            if not self.named(name):
+                self._metrics.forget_name(name)
 
     def clear(self, reference: str) -> None:
         """Drops the metrics' series of a version that nothing serves; but the state of one that there is stays."""
