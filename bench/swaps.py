@@ -81,7 +81,12 @@ def main() -> int:
     """Prints what the clients got and what memory did, and the verdict; 2 if it can't be measured."""
     parser = argparse.ArgumentParser("python -m bench.swaps", description=__doc__)
     parser.add_argument("--swaps", type=int, default=200)
-    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of one model, versions 1 and 2, to copy")
+    parser.add_argument(
+        "--models",
+        type=Path,
+        metavar="DIR",
+        help="folder with versions 1 and 2 of a model; default: the standard graph",
+    )
     given = parser.parse_args()
     with TemporaryDirectory(prefix="ganymede-swaps-") as scratch:
         try:
@@ -96,7 +101,7 @@ def _laid_out(models: Path | None, scratch: Path) -> Path:
     if models is None:
         dcgan.build(scratch, 2)
         return dcgan.build(scratch, 1).parent
-    name = contract.read(next(models.glob("*/1"))).name
+    name = contract.read(next(models.glob("*/2"))).name
     for version in (1, 2):
         manifest = contract.check(models / name / str(version))
         folder = scratch / name / str(version)

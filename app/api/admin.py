@@ -26,7 +26,7 @@ from app.contract import Version
 from app.engine import uploads
 from app.engine.catalog import Catalog
 from app.engine.incoming import Incoming, incoming
-from app.errors import InvalidParameter
+from app.errors import InvalidParameter, NotKept
 from app.settings import Settings
 
 CANARY = re.compile(r"([1-9][0-9]{0,8}):(0?\.[0-9]+|0|1)")
@@ -139,7 +139,10 @@ def router(settings: Settings) -> APIRouter:
         asked = checked(request, (), Sent)
         models_folder, most = settings.models, settings.model_bytes
         with incoming(models_folder) as place:
-            await _received(request, place, most)
+            try:
+                await _received(request, place, most)
+            except OSError as error:
+                raise NotKept(f"There is no room for the archive: {error.strerror}.") from error
             await change(request, uploads.put, _catalog(request).changes, name, version, place, most, asked.share)
         root = request.scope.get("root_path", "")
         answer = models.shown(request, f"{name}@{version}", status=201)

@@ -27,8 +27,9 @@ async def ready(request: Request) -> Response:
     """Every model is warm and draws its golden samples right, or comes into memory, and shows that, when asked for.
 
     Otherwise 503, with the state of each model and the exact reason of each that failed, to load or, for the last
-    batches, at work; also with no model at all, and from the moment that a shutdown begins. One of several workers
-    speaks for itself: each has models of its own, loaded from the same folder.
+    batches, at work; also with no model at all, and from the moment that a shutdown begins. A version that came while
+    others served, and failed, is no reason: `/models` has what became of it. One of several workers speaks for itself:
+    each has models of its own, loaded from the same folder.
     """
     catalog = service(request).catalog
     entries = catalog.entries()

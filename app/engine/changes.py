@@ -221,7 +221,7 @@ class Changes:
 
 
 def told(shares: Shares) -> str:
-    """Shares in words: `toy@2`'s is told as `version 2`, or with others as `version 1 (90 %), version 2 (10 %)`."""
+    """Shares in words, such as `version 2` where it takes all, or `version 1 (0.9), version 2 (0.1)`."""
     given = {version: share for version, share in sorted(shares.items()) if share}
     if len(given) == 1:
         return f"version {next(iter(given))}"

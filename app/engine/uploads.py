@@ -39,6 +39,8 @@ def put(changes: Changes, name: str, version: int, incoming: Incoming, most: int
         except ContractError as error:
             log.warning("%s was sent, and refused: %s", entry.reference, error)
             raise changes.refused(entry, folder, str(error)) from error
+        except OSError as error:
+            raise NotKept(f"{entry.reference} can't be unpacked: {error.strerror}.") from error
         changes.bring(entry, folder)
         try:
             _settle(changes, entry, folder)
