@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from app.key_metrics import KeyCollectors
 from app.output_metrics import OutputCollectors
+from app.share_metrics import ShareCollectors
 
 Lane = Literal["interactive", "bulk"]
 """Whose samples go first: those that somebody waits for, or those that fill what is left of the device."""
@@ -33,8 +34,6 @@ Refusal = Literal["queue", "deadline", "draining", "failing"]
 State = Literal["loading", "ready", "failing", "unloaded", "retired", "failed"]
 """Of a model version: being checked or loaded; in memory; there, but not run for now, since its
 batches failed; not in memory, but it comes when asked for; taken out of service by an operator; broken."""
-Swap = Literal["done", "failed"]
-"""What became of a change of what a name means."""
 
 
 SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -193,19 +192,6 @@ class Metrics:
             ["model", "state"],
             registry=registry,
         )
-        self._share = Gauge(
-            "ganymede_model_share",
-            "Share of the requests that name no version which this version of the model takes, from 0 to 1.",
-            ["model"],
-            registry=registry,
-        )
-        self._swaps = Counter(
-            "ganymede_model_swaps_total",
-            "Times that another version was to take a model's requests, or a part of them: done, or failed, with all "
-            "as it was.",
-            ["name", "result"],
-            registry=registry,
-        )
         self._by_model: tuple[Counter | Gauge | Histogram, ...] = (
             self._requests,
             self._phase,
@@ -223,9 +209,10 @@ class Metrics:
             self._unloads,
             self._info,
             self._state,
-            self._share,
         )
 
+        self.shares = ShareCollectors(registry)
+        """Of which version takes which share of the requests."""
         self.outputs = OutputCollectors(registry)
         """Of what the models draw."""
         self.keys = KeyCollectors(registry)
@@ -271,26 +258,12 @@ class Metrics:
         for possible in get_args(State):
             self._state.labels(model, possible).set(possible == state)
 
-    def share(self, model: str, share: float | None) -> None:
-        """Publishes the share of its name's requests that a version takes; None for one that takes no jobs."""
-        if share is None:
-            self._share.remove_by_labels({"model": model})
-        else:
-            self._share.labels(model).set(share)
-
-    def swaps(self, name: str) -> dict[Swap, Counter]:
-        """The counts of changes of what a name means."""
-        return {result: self._swaps.labels(name, result) for result in get_args(Swap)}
-
     def forget(self, model: str) -> None:
         """Drops all series of a model version that has left."""
         for collector in self._by_model:
             collector.remove_by_labels({"model": model})
+        self.shares.show(model, None)
         self.outputs.forget(model)
-
-    def forget_name(self, name: str) -> None:
-        """Drops the series of a model of which no version is left."""
-        self._swaps.remove_by_labels({"name": name})
 
     def exposition(self) -> bytes:
         """What is shown, in Prometheus' text format."""

@@ -17,7 +17,7 @@ from app.card import DIRECTIONS
 from app.directions import Direction
 from app.engine.entries import Entry
 from app.engine.model import LiveModel
-from app.errors import NotReady, UnknownModel
+from app.errors import NotReady, RetiredModel, UnknownModel
 
 router = APIRouter(tags=["models"])
 
@@ -172,6 +172,9 @@ async def _file(request: Request, reference: str, file: str, media_type: str) ->
     """A file of the model folder, checked against its hash, which is its entity tag too."""
     entry = _entry(request, reference)
     manifest = entry.manifest
+    if manifest is None and entry.state == "retired":
+        catalog = service(request).catalog
+        raise RetiredModel(entry.reference, [one.reference for one in catalog.entries() if one.model is not None])
     if manifest is None:
         raise NotReady(f"{entry.reference} is {entry.state}: {entry.reason or 'ask again soon'}")
     if file not in manifest.files:

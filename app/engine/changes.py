@@ -139,7 +139,7 @@ class Changes:
                 raise
             log.warning("%s", error.detail)
         self.register.want(name, shares)
-        self._host.metrics.swaps(name)["done"].inc()
+        self._host.metrics.shares.swaps(name)["done"].inc()
         log.info("%s is served by %s.", name, told(self.register.shares(name)))
 
     def retire(self, entry: Entry) -> None:
@@ -163,7 +163,7 @@ class Changes:
         reason = reason.replace(str(folder), str(entry.folder))
         self.register.fail(entry, reason)
         self.register.clear(entry.reference)
-        self._host.metrics.swaps(entry.name)["failed"].inc()
+        self._host.metrics.shares.swaps(entry.name)["failed"].inc()
         serving = self.register.shares(entry.name)
         rest = f"{entry.name} goes on with {told(serving)}" if serving else f"nothing else serves {entry.name}"
         return ModelRefused(f"{entry.reference} is not served: {reason}. {rest}.", extensions={"reason": reason})

@@ -51,7 +51,7 @@ class Register:
             others = [one for one in self.entries if one.reference != entry.reference]
             self._renew([*others, entry])
             self._metrics.state(entry.reference, entry.state)
-            self._metrics.swaps(entry.name)
+            self._metrics.shares.swaps(entry.name)
 
     def want(self, name: str, shares: Mapping[int, float]) -> None:
         """From now on the versions of a model share its requests by these weights; by none, the newest takes all."""
@@ -103,7 +103,7 @@ class Register:
             self.clear(reference)
             name = reference.partition("@")[0]
             if not self.named(name):
-                self._metrics.forget_name(name)
+                self._metrics.shares.forget(name)
 
     def clear(self, reference: str) -> None:
         """Drops the metrics' series of a version that nothing serves; but the state of one that there is stays."""
@@ -127,7 +127,7 @@ class Register:
                 meant[name] = found.meant
                 lines.append(found)
             for entry in versions:
-                self._metrics.share(entry.reference, shares[name].get(entry.version))
+                self._metrics.shares.show(entry.reference, shares[name].get(entry.version))
         self._shares, self.meant, self.lines = shares, meant, tuple(lines)
         self.pending = any(entry.pending for entry in entries)
         self.entries = entries

@@ -111,6 +111,7 @@ def test_a_rollback_a_canary_and_an_end(admin: TestClient, tmp_path: Path) -> No
     pinned = admin.get("/generate?model=toy@1&seed=1")
     assert (pinned.status_code, pinned.json()["type"]) == (404, "urn:ganymede:problem:retired-model")
     assert pinned.json()["detail"] == "toy@1 was taken out of service; in service: toy@2."
+    assert admin.get("/models/toy@1/card").json()["detail"] == pinned.json()["detail"]
     assert admin.get("/readyz").status_code == 200
     assert 'ganymede_model_swaps_total{name="toy",result="done"} 4.0' in admin.get("/metrics").text
 
