@@ -55,6 +55,34 @@ class UnknownModel(Problem):
         super().__init__(detail, extensions={"known": list(known)})
 
 
+class RetiredModel(UnknownModel):
+    """An operator took that version, or every version of the model, out of service; `serving` are those that serve."""
+
+    status, type, title = 404, "retired-model", "Model out of service"
+
+    def __init__(self, reference: str, serving: Sequence[str]) -> None:
+        detail = f"{reference} was taken out of service; in service: {_listed(serving)}."
+        Problem.__init__(self, detail, extensions={"known": list(serving)})
+
+
+class ModelRefused(Problem):
+    """A model version that was to be served, and can't be; the detail says why, and what is served instead."""
+
+    status, type, title = 422, "model-refused", "Model refused"
+
+
+class ModelConflict(Problem):
+    """A change that what is served now does not allow; the detail says what to do first."""
+
+    status, type, title = 409, "model-conflict", "Change not possible"
+
+
+class NotKept(Problem):
+    """A change that can't be written down, and so was not made: after a restart it would be forgotten."""
+
+    status, type, title = 507, "not-kept", "Change not kept"
+
+
 class UnknownClass(Problem):
     """The model, or every model when none was named, lacks that class, and `others`; `classes` are those that exist."""
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from app import web
 from app.access.watched import KeysFile
 from app.api import (
+    admin,
     docs,
     enhance,
     generate,
@@ -94,7 +95,7 @@ def create_app(settings: Settings | None = None, *, tracer_provider: TracerProvi
     # From here out: who may; whose scripts may, which ask before without a key; what browsers may do with the answer;
     # the count of all that was asked; ids and lines, which stand around everything.
     front = security.SecurityHeaders(security.across(front, settings.cors_origins), settings.resource_policy)
-    front = RequestCounter(front, metrics)
+    front = RequestCounter(front, metrics, catalog.guests)
     app.front = Entrance(front, lines=settings.log_requests, traces=Traces(provider) if provider else None)
     problems.install(app)
     docs.install(app)
@@ -112,6 +113,8 @@ def create_app(settings: Settings | None = None, *, tracer_provider: TracerProvi
     app.include_router(enhance.router(settings))
     app.include_router(predict.router(settings))
     app.include_router(models.router)
+    if settings.admin:
+        app.include_router(admin.router(settings))
     app.include_router(openai.router(settings))
     app.include_router(inference.router)
     app.include_router(health.router)

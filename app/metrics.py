@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from app.key_metrics import KeyCollectors
 from app.output_metrics import OutputCollectors
+from app.share_metrics import ShareCollectors
 
 Lane = Literal["interactive", "bulk"]
 """Whose samples go first: those that somebody waits for, or those that fill what is left of the device."""
@@ -33,9 +34,9 @@ Refusal = Literal["queue", "deadline", "draining", "failing"]
 Closed = Literal["malformed", "url", "headers", "head", "body", "unread", "pipeline", "full"]
 """Why a connection was closed that its client would have kept: what came was no HTTP; an address or headers too large;
 a head or a body too slow; an answer that nobody read; too much asked at once; more connections than there may be."""
-State = Literal["loading", "ready", "failing", "unloaded", "failed"]
+State = Literal["loading", "ready", "failing", "unloaded", "retired", "failed"]
 """Of a model version: being checked or loaded; in memory; there, but not run for now, since its
-batches failed; not in memory, but it comes when asked for; broken."""
+batches failed; not in memory, but it comes when asked for; taken out of service by an operator; broken."""
 
 
 SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -205,7 +206,27 @@ class Metrics:
             ["model", "state"],
             registry=registry,
         )
+        self._by_model: tuple[Counter | Gauge | Histogram, ...] = (
+            self._requests,
+            self._phase,
+            self._batch_size,
+            self._padding,
+            self._released,
+            self._queue_samples,
+            self._bulk_samples,
+            self._queue_seconds,
+            self._dropped,
+            self._refused,
+            self._images,
+            self._bytes,
+            self._loads,
+            self._unloads,
+            self._info,
+            self._state,
+        )
 
+        self.shares = ShareCollectors(registry)
+        """Of which version takes which share of the requests."""
         self.outputs = OutputCollectors(registry)
         """Of what the models draw."""
         self.keys = KeyCollectors(registry)
@@ -250,6 +271,13 @@ class Metrics:
         """Publishes the state that a model version is in."""
         for possible in get_args(State):
             self._state.labels(model, possible).set(possible == state)
+
+    def forget(self, model: str) -> None:
+        """Drops all series of a model version that has left."""
+        for collector in self._by_model:
+            collector.remove_by_labels({"model": model})
+        self.shares.show(model, None)
+        self.outputs.forget(model)
 
     def exposition(self) -> bytes:
         """What is shown, in Prometheus' text format."""

@@ -103,3 +103,9 @@ class OutputCollectors:
     def nan(self, model: str, graph: str) -> Counter:
         """The count of values that were not finite, of any graph."""
         return self._nan.labels(model, graph)
+
+    def forget(self, model: str) -> None:
+        """Drops all series of a model."""
+        every = (self._mean, self._variance, self._saturation, self._diversity, self._score, self._nan, self._reference)
+        for collector in every:
+            collector.remove_by_labels({"model": model})

@@ -46,6 +46,20 @@ class Settings(BaseSettings):
         description="processes that serve, each with a queue and a share of the cores of its own; one for each GPU",
     )
     models: Path = Field(default=Path("models"), description="folder of model folders, <name>/<version>/")
+    admin: CliImplicitFlag[bool] = Field(
+        default=False,
+        description="let keys of the scope admin change what is served, see docs/operate.md; without a keys file, only "
+        "whoever is on this machine",
+    )
+    watch_seconds: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=86_400,
+        description="seconds between two looks at the folder of models, for versions that came or went; default: never",
+    )
+    max_model_mb: float = Field(
+        default=512, gt=0, le=8192, description="largest archive of a model folder that may be sent, in MB"
+    )
     default_model: str | None = Field(
         default=None,
         description="model of requests that name none, as name or name@version; default: the first that fits",
@@ -182,6 +196,11 @@ class Settings(BaseSettings):
     def upload_bytes(self) -> int:
         """The largest file that a request may bring, in bytes."""
         return int(self.max_upload_mb * 1_000_000)
+
+    @property
+    def model_bytes(self) -> int:
+        """The largest archive of a model folder that may be sent, in bytes, and the most that its files may have."""
+        return int(self.max_model_mb * 1_000_000)
 
     @field_validator("management_port")
     @classmethod

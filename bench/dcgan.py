@@ -23,9 +23,9 @@ CHANNELS = (LATENT, 512, 256, 128, 64, 3)
 GOLDEN = 3
 
 
-def graph() -> onnx.ModelProto:
-    """z float32 [n, 128] → image uint8 [n, 64, 64, 3]."""
-    draw = np.random.default_rng(0)
+def graph(seed: int = 0) -> onnx.ModelProto:
+    """z float32 [n, 128] → image uint8 [n, 64, 64, 3]; `seed` draws the weights."""
+    draw = np.random.default_rng(seed)
     weights: dict[str, NDArray[Any]] = {
         "as_picture": np.array([0, LATENT, 1, 1], np.int64),
         "grey": np.array(127.5, np.float32),
@@ -61,11 +61,13 @@ def graph() -> onnx.ModelProto:
     return model
 
 
-def build(models: Path) -> Path:
-    """Writes the model folder `models/dcgan64/1/`, golden samples included, and returns it."""
-    folder = models / NAME / "1"
+def build(models: Path, version: int = 1) -> Path:
+    """Writes the model folder `models/dcgan64/<version>/`, golden samples included, and returns it. No two versions
+    draw the same.
+    """
+    folder = models / NAME / str(version)
     folder.mkdir(parents=True)
-    data = graph().SerializeToString()
+    data = graph(version - 1).SerializeToString()
     (folder / "generator.onnx").write_bytes(data)
     latent = contract.Tensor(name="z", meaning="latent", dtype="float32", shape=("n", LATENT))
     image = contract.Tensor(
@@ -73,7 +75,7 @@ def build(models: Path) -> Path:
     )
     manifest = contract.Manifest(
         name=NAME,
-        version=1,
+        version=version,
         title="DCGAN's generator with random weights, for measuring",
         tasks=("generate",),
         graphs={"generator": contract.Graph(file="generator.onnx", inputs=(latent,), outputs=(image,))},

@@ -24,6 +24,7 @@ from app.api.counting import RequestCounter
 from app.api.drawing import settle
 from app.api.hot import FrontedApp, HotRoutes
 from app.api.jobs import outcome
+from app.engine.guests import Guests
 from app.engine.job import Timing
 from app.engine.model import LiveModel
 from app.main import create_app
@@ -183,7 +184,7 @@ def _empty(hot: bool, answer: Callable[[], Response]) -> FastAPI:
     routes = APIRouter(route_class=deps.DirectRoute if hot else APIRoute)
     routes.post("/generate", response_class=Response)(endpoint)
     found = [route for route in routes.routes if isinstance(route, APIRoute)]
-    app.front = RequestCounter(HotRoutes(app, found) if hot else app.framework, Metrics())
+    app.front = RequestCounter(HotRoutes(app, found) if hot else app.framework, Metrics(), Guests())
     problems.install(app)
     app.include_router(routes)
     return app

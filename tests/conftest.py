@@ -1,5 +1,6 @@
 """What every test may use: a folder of toy models, and a catalog that serves it."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,12 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toy.build(models, "toy", version=1)
     toy.build(models, "toy", version=2, seed=2)
     return models
+
+
+@pytest.fixture
+def models_copy(models_dir: Path, tmp_path: Path) -> Path:
+    """A copy of `models_dir` that the test may change."""
+    return Path(shutil.copytree(models_dir, tmp_path / "models"))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from app import contract
 from bench import __main__ as command
-from bench import report
+from bench import report, swaps
 from bench.conditions import Conditions
 from bench.limit import Limit
 from bench.load import Round
@@ -150,3 +150,14 @@ def test_figures_that_nothing_was_answered_for_are_null_in_json(models_dir: Path
 
 def _said(measured: Measured) -> list[str]:
     return [str(verdict) for verdict in verdicts(measured)]
+
+
+def test_nobody_notices_that_a_model_is_changed(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["swaps", "--models", str(models_dir), "--swaps", "4"])
+    assert swaps.main() in (0, 1)  # what a minute's memory is, no short test can say
+    said = capsys.readouterr().out
+    assert " 4 swaps, each in " in f" {said.splitlines()[-1]}"
+    assert "errors: none" in said
+    assert " of toy@1, " in said

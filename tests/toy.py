@@ -186,6 +186,20 @@ def regild(folder: Path) -> None:
     rewrite(folder, golden=_golden(manifest, (folder / "generator.onnx").read_bytes()))
 
 
+def taint(folder: Path) -> None:
+    """Has the graph of a folder use an operator of somebody's own, which no runtime may be given."""
+    model = onnx.load_from_string((folder / "generator.onnx").read_bytes())
+    model.graph.node.append(helper.make_node("Evil", ["z"], ["evil"], domain="com.evil"))
+    model.opset_import.append(helper.make_opsetid("com.evil", 1))
+    (folder / "generator.onnx").write_bytes(model.SerializeToString())
+    rewrite(folder)
+
+
+def lie(folder: Path) -> None:
+    """Gives a model a golden sample that its graph doesn't draw."""
+    rewrite(folder, golden=(contract.Golden.of(0, 0, np.zeros((SIDE, SIDE, 3), np.uint8)),))
+
+
 def _manifest(name: str, version: int, classes: tuple[str, ...], digest: str, weighs: bool) -> contract.Manifest:
     inputs = [contract.Tensor(name="z", meaning="latent", dtype="float32", shape=("n", LATENT))]
     if classes:

@@ -5,6 +5,7 @@ A bare ASGI wrapper, since Starlette's BaseHTTPMiddleware costs a task and a str
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.engine.guests import Guests
 from app.metrics import Metrics
 
 NO_ROUTE = "none"
@@ -12,11 +13,15 @@ NO_ROUTE = "none"
 
 
 class RequestCounter:
-    """Counts on the first byte of the answer, or as 500 where the app raises without one."""
+    """Counts on the first byte of the answer, or as 500 where the app raises without one.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    Until it is counted, a request is one of the `guests`: the model that it holds, and its series, stay.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, guests: Guests) -> None:
         self.app = app
         self.metrics = metrics
+        self._guests = guests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -30,9 +35,11 @@ class RequestCounter:
                 status = message["status"]
             await send(message)
 
+        self._guests.enter(watch)
         try:
             await self.app(scope, receive, watch)
         finally:
             route = scope.get("route")
             model = scope.get("state", {}).get("model", "")
             self.metrics.request(NO_ROUTE if route is None else route.path, model, status or 500)
+            self._guests.leave(watch)

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.schemas import Asked, expectation, properties
+from app.api.schemas import expectation, properties
 from app.engine.catalog import Catalog
 from app.errors import InvalidParameter
 from app.metrics import Metrics
@@ -51,7 +51,7 @@ class DirectRoute(APIRoute):
         return self.endpoint
 
 
-async def parameters(request: Request, model: type[Asked], most: int = MAX_BODY) -> Asked:
+async def parameters(request: Request, model: type[Fields], most: int = MAX_BODY) -> Fields:
     """The query and, of a POST, the JSON body of at most so many bytes, checked as one `model`; see `checked`.
 
     Raises 415 for a body that isn't JSON by its content type, 413 for one that is too large.
@@ -60,7 +60,7 @@ async def parameters(request: Request, model: type[Asked], most: int = MAX_BODY)
     return checked(request, body.items(), model)
 
 
-def checked(request: Request, body: Iterable[tuple[str, Any]], model: type[Asked]) -> Asked:
+def checked(request: Request, body: Iterable[tuple[str, Any]], model: type[Fields]) -> Fields:
     """The fields of the query and of a body, checked as one `model`.
 
     Raises `InvalidParameter` naming each bad field with its range, a field given twice and an unknown one.

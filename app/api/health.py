@@ -27,14 +27,16 @@ async def ready(request: Request) -> Response:
     """Every model is warm and draws its golden samples right, or comes into memory, and shows that, when asked for.
 
     Otherwise 503, with the state of each model and the exact reason of each that failed, to load or, for the last
-    batches, at work; also with no model at all, and from the moment that a shutdown begins. One of several workers
-    speaks for itself: each has models of its own, loaded from the same folder.
+    batches, at work; also with no model at all, and from the moment that a shutdown begins. A version that came while
+    others served, and failed, is no reason: `/models` has what became of it. One of several workers speaks for itself:
+    each has models of its own, loaded from the same folder.
     """
     catalog = service(request).catalog
     entries = catalog.entries()
     states = [{"model": entry.reference, "state": entry.state, "reason": entry.reason} for entry in entries]
     told = {"failed": "failed to load", "failing": "is not run"}
-    failed = [f"{entry.reference} {told[entry.state]}: {entry.reason}" for entry in entries if entry.state in told]
+    broken = [entry for entry in entries if entry.state in told and not entry.late]
+    failed = [f"{entry.reference} {told[entry.state]}: {entry.reason}" for entry in broken]
     if reason := catalog.reason or "; ".join(failed):
         raise NotReady(reason, extensions={"models": states})
     return JSONResponse({"status": "ready", "models": states})

@@ -15,9 +15,9 @@ from app.api import caching, openapi
 from app.api.deps import service
 from app.card import DIRECTIONS
 from app.directions import Direction
-from app.engine.catalog import Entry
+from app.engine.entries import Entry
 from app.engine.model import LiveModel
-from app.errors import NotReady, UnknownModel
+from app.errors import NotReady, RetiredModel, UnknownModel
 
 router = APIRouter(tags=["models"])
 
@@ -31,17 +31,21 @@ CARD = "README.md"
 @needs("generate")
 async def list_models(request: Request) -> Response:
     """Every model version: its state, what it takes in memory, and the exact reason of each that isn't served."""
-    return JSONResponse({"models": [_summary(request, entry) for entry in service(request).catalog.entries()]})
+    catalog = service(request).catalog
+    listed: dict[str, Any] = {"models": [_summary(request, entry) for entry in catalog.entries()]}
+    if catalog.lookout.notice is not None:
+        listed["notice"] = catalog.lookout.notice
+    return JSONResponse(listed)
 
 
 @router.get("/models/{reference}", response_class=JSONResponse, responses=openapi.problems(404, 422))
 @needs("generate")
 async def show_model(request: Request, reference: Reference) -> Response:
     """One model: inputs, classes, training, metrics, licence, what a batch costs, and what its pictures look like in
-    service, as the worker that answers has seen them lately. A bare name: the newest version.
+    service, as the worker that answers has seen them lately; and all its versions, with the reason of each that isn't
+    served. A bare name: the version that takes the most of its requests, the newest unless operators said otherwise.
     """
-    entry = _entry(request, reference)
-    return JSONResponse(_summary(request, entry) | (_details(entry.model) if entry.model else {}))
+    return shown(request, reference)
 
 
 @router.get(
@@ -79,17 +83,35 @@ async def model_card(request: Request, reference: Reference) -> Response:
     return await _file(request, reference, CARD, "text/markdown")
 
 
+def shown(request: Request, reference: str, status: int = 200) -> JSONResponse:
+    """What is known of one model, and of each of its versions whether it is served."""
+    entry = _entry(request, reference)
+    catalog = service(request).catalog
+    shares = catalog.shares(entry.name)
+    versions = [
+        {"version": one.version, "state": one.state, "reason": one.reason, "share": shares.get(one.version, 0.0)}
+        for one in catalog.entries()
+        if one.name == entry.name
+    ]
+    known = _summary(request, entry) | {"versions": versions} | (_details(entry.model) if entry.model else {})
+    return JSONResponse(known, status)
+
+
 def _entry(request: Request, reference: str) -> Entry:
-    """The entry of `name@version`, or the newest of `name` that takes jobs, or the newest one if none does."""
-    entries = service(request).catalog.entries()
+    """The entry of `name@version`, or that of `name` with the largest share, or the newest one if none takes jobs."""
+    catalog = service(request).catalog
+    entries = catalog.entries()
     fitting = [entry for entry in entries if reference in (entry.name, entry.reference)]
     if not fitting:
         raise UnknownModel(reference, [entry.reference for entry in entries])
-    return max(fitting, key=lambda entry: (entry.model is not None, entry.version))
+    shares = catalog.shares(fitting[0].name)
+    return max(fitting, key=lambda entry: (shares.get(entry.version, 0.0), entry.version))
 
 
 def _summary(request: Request, entry: Entry) -> dict[str, Any]:
-    """What can be said of any entry, ready or not. `bytes` is what it takes in memory now."""
+    """What can be said of any entry, ready or not. `bytes` is what it takes in memory now, `share` how much of the
+    requests that name no version.
+    """
     root = request.scope.get("root_path", "")
     here = f"{root}/models/{entry.reference}"
     summary: dict[str, Any] = {
@@ -99,6 +121,7 @@ def _summary(request: Request, entry: Entry) -> dict[str, Any]:
         "state": entry.state,
         "reason": entry.reason,
         "bytes": entry.bytes,
+        "share": service(request).catalog.shares(entry.name).get(entry.version, 0.0),
     }
     links = {"self": here}
     if manifest := entry.manifest:
@@ -149,6 +172,9 @@ async def _file(request: Request, reference: str, file: str, media_type: str) ->
     """A file of the model folder, checked against its hash, which is its entity tag too."""
     entry = _entry(request, reference)
     manifest = entry.manifest
+    if manifest is None and entry.state == "retired":
+        catalog = service(request).catalog
+        raise RetiredModel(entry.reference, [one.reference for one in catalog.entries() if one.model is not None])
     if manifest is None:
         raise NotReady(f"{entry.reference} is {entry.state}: {entry.reason or 'ask again soon'}")
     if file not in manifest.files:

@@ -17,12 +17,13 @@ MEANINGS = {
     404: "No such model, version, class, style or direction; the answer lists those that exist.",
     406: "Nothing that the Accept header allows can be made.",
     413: "The body, or what is in it, is too large, or is more work than can be done in time.",
-    409: "The picture can't be drawn again as it is; the answer says what differs.",
+    409: "What is asked for does not go with what is here; the answer says what differs.",
     415: "The body, or the file in it, is of no kind that is taken.",
     422: "A parameter is out of its range; the answer names each with what it must be.",
     429: "More work is queued than would be done in time. Come back after Retry-After seconds.",
     500: "The model failed, or computed what can't be sent.",
     503: "The model is not ready, or fails again and again, or this replica is shutting down.",
+    507: "The change can't be written down, and was not made.",
     504: "The model was given up: it took far longer than it ever does.",
 }
 

@@ -5,6 +5,8 @@ that anybody may have written: whatever it holds is bounded, and looked at, befo
 ONNX Runtime: pydantic, numpy and the lower floor only.
 """
 
+from app.contract.archive import unpack
+from app.contract.declaration import Version
 from app.contract.errors import ContractError
 from app.contract.folder import MANIFEST, check, digest, load, load_graph, read, write
 from app.contract.machine import VECTORS, processor
@@ -38,6 +40,7 @@ __all__ = [
     "Tensor",
     "Training",
     "Values",
+    "Version",
     "check",
     "digest",
     "load",
@@ -45,5 +48,6 @@ __all__ = [
     "probe",
     "processor",
     "read",
+    "unpack",
     "write",
 ]

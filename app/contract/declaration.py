@@ -11,13 +11,15 @@ from app.directions import Direction
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
+Version = Annotated[int, Field(ge=1, le=bounds.VERSION)]
+
 
 class Declaration(Part):
     """What a manifest says of a model."""
 
     format: Literal[1] = 1
     name: Name
-    version: int = Field(ge=1, le=bounds.VERSION)
+    version: Version
     title: Line
     tasks: tuple[Task, ...] = Field(min_length=1)
     graphs: dict[Name, Graph] = Field(min_length=1, max_length=bounds.GRAPHS)

@@ -2,67 +2,34 @@
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from threading import Thread
 
 from app import contract
 from app.contract import Manifest, Task
-from app.engine import model, providers, residency
+from app.engine import entries, model, orders, providers, residency
 from app.engine.admission import Limits
 from app.engine.batch import Batch
+from app.engine.changes import RETIRED, Changes
+from app.engine.entries import Entry
 from app.engine.executor import Executors
+from app.engine.guests import Guests
+from app.engine.incoming import sweep
+from app.engine.lookout import Lookout
 from app.engine.model import LiveModel
+from app.engine.orders import Order
+from app.engine.register import Register
 from app.engine.residency import MEGABYTE, Residency
 from app.engine.rotation import Rotation
+from app.engine.shares import Split
 from app.engine.vitals import Watch
-from app.errors import Draining, InvalidParameter, NotReady, Problem, UnknownClass, UnknownModel
+from app.errors import Draining, InvalidParameter, NotReady, Problem, RetiredModel, UnknownClass, UnknownModel
 from app.metrics import Metrics, State
-from app.settings import REFERENCE, Settings
+from app.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One model folder and the state that it is in. `reason` says why it failed.
-
-    `model` is there once it takes jobs, which it does, too, while it is not in memory.
-    """
-
-    name: str
-    version: int
-    folder: Path
-    state: State = "loading"
-    reason: str | None = None
-    model: LiveModel | None = None
-
-    @property
-    def reference(self) -> str:
-        """`name@version`."""
-        return f"{self.name}@{self.version}"
-
-    @property
-    def manifest(self) -> Manifest | None:
-        """The manifest of a model that takes jobs; None before it does, or after it failed."""
-        return self.model.manifest if self.model else None
-
-    @property
-    def bytes(self) -> int:
-        """What it takes in memory now."""
-        return self.model.bytes if self.model and self.state in ("ready", "failing") else 0
-
-    def observed(self) -> "Entry":
-        """The entry as it is now: a model in memory that isn't run, since its batches fail, is `failing`."""
-        reason = self.model.health.reason if self.model and self.state == "ready" else None
-        return replace(self, state="failing", reason=reason) if reason else self
-
-    @property
-    def pending(self) -> bool:
-        """Whether it isn't known yet if it can be served."""
-        return self.state == "loading" and self.model is None
 
 
 class Catalog:
@@ -71,8 +38,8 @@ class Catalog:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         """Raises `DeviceUnavailable` if the device of the settings can't be had."""
         self._settings = settings
+        self._register = Register(metrics)
         self._metrics = metrics
-        self._entries: dict[str, Entry] = {}
         self._started = False
         self._closing = False
         self._executors: Executors | None = None
@@ -100,22 +67,42 @@ class Catalog:
         )
         budget = None if settings.memory_mb is None else int(settings.memory_mb * MEGABYTE)
         self._residency = Residency(self._host, budget, self._note)
+        self.guests = Guests()
+        """The requests that are being answered."""
+        self.changes = Changes(settings, self._register, self._host, self._residency, self.guests)
+        """What may be changed of what is served."""
+        obeys = settings.admin and settings.workers > 1
+        self.lookout = Lookout(self.changes, settings.watch_seconds, obeys=obeys)
+        """Who looks at what others change in the folder of models."""
 
     def start(self) -> None:
         """Lists the model folders; checks them on a thread of its own, by name, the newest version first, and loads
         them, unless they come at their first use or the budget for memory is spent.
         """
-        for entry in sorted(_folders(self._settings.models), key=lambda entry: (entry.name, -entry.version)):
-            self._record(entry)
+        models = self._settings.models
+        said = orders.read(models)
+        for entry in entries.folders(models, warn=True):
+            retired = entry.version in said.get(entry.name, Order()).retired
+            self._register.record(replace(entry, state="retired", reason=RETIRED) if retired else entry)
+        for name, order in said.items():
+            log.info("%s is served as %s says: %s.", name, orders.FILE, order.model_dump_json())
+            self._register.want(name, order.shares)
+        if self._settings.admin:
+            sweep(models)
         self._executors = Executors(self._rotation, self._host.device.kind)
         self._started = True
         self._watch.start()
         self._residency.start()
         self._loader.start()
+        self.lookout.start()
 
     def entries(self) -> list[Entry]:
         """Every model folder, by name, the newest version first."""
-        return [entry.observed() for entry in self._entries.values()]
+        return [entry.observed() for entry in self._register.entries]
+
+    def shares(self, name: str) -> Mapping[int, float]:
+        """The share of the requests of a model's name that each of its versions takes, of those that take jobs."""
+        return self._register.shares(name)
 
     @property
     def ready(self) -> bool:
@@ -133,14 +120,16 @@ class Catalog:
             return "the service is shutting down"
         if not self._started:
             return "the service is starting"
-        if not self._entries and not models.is_dir():
-            return f"there is no folder {models}; name the folder of models with --models or GANYMEDE_MODELS"
-        if not self._entries:
+        every = self._register.entries
+        if not every:
+            if not models.is_dir():
+                return f"there is no folder {models}; name the folder of models with --models or GANYMEDE_MODELS"
             return f"{models} holds no model folder <name>/<version>/"
-        if loading := [entry.reference for entry in self.entries() if entry.pending]:
+        if loading := [entry.reference for entry in every if entry.pending]:
             return f"still loading: {', '.join(loading)}"
-        if not any(entry.model for entry in self.entries()):
-            return "no model could be loaded: " + "; ".join(f"{e.reference}: {e.reason}" for e in self.entries())
+        if not self._register.lines:
+            none = "no model could be loaded" if any(e.state == "failed" for e in every) else "no model is in service"
+            return f"{none}: " + "; ".join(f"{e.reference}: {e.reason}" for e in every)
         if (default := self._settings.default_model) is not None:
             try:
                 self.named(default)
@@ -155,16 +144,19 @@ class Catalog:
         task: Task | None = "generate",
         roles: Collection[str] = (),
     ) -> LiveModel:
-        """The model that a request means: `name@version`, or `name` for its newest version that takes jobs.
+        """The model that a request means: `name@version`, or `name` for its newest version that takes jobs, or the one
+        that operators have said, or one of several, see `Split`.
 
         None means the default model, if it has the task and graphs of these roles, or else the first by name that has
         them and the classes. No task means any. Raises `UnknownModel`, `UnknownClass`, `InvalidParameter` if the model
         lacks the task or a graph, `NotReady` or `Draining`.
         """
-        default = self._settings.default_model
-        if reference is None and (default is None or _lacks(self.named(default).manifest, task, roles)):
-            return self._first(classes, task, roles)
-        found = self.named(default or "" if reference is None else reference)
+        if reference is None:
+            default = self._settings.default_model
+            if default is None or _lacks((found := self.named(default)).manifest, task, roles):
+                return self._first(classes, task, roles)
+        else:
+            found = self.named(reference)
         manifest = found.manifest
         if lacks := _lacks(manifest, task, roles):
             raise InvalidParameter.of("model", lacks)
@@ -173,8 +165,12 @@ class Catalog:
         return found
 
     def refuse(self) -> None:
-        """Finds no model for a request from now on; those that have found theirs may still give it jobs."""
+        """Finds no model for a request from now on, and changes none; those that have found theirs may still give it
+        jobs.
+        """
         self._closing = True
+        self.lookout.close()
+        self.changes.close()
 
     def close(self, drain_seconds: float) -> None:
         """Refuses new jobs, gives accepted ones that long to finish, fails the rest and ends all threads.
@@ -193,40 +189,48 @@ class Catalog:
             self._loader.join(max(1, end - time.monotonic()))
             self._residency.join(max(1, end - time.monotonic()))
             self._watch.join(1)
+            self.lookout.join(max(1, end - time.monotonic()))
         self._encode.shutdown(wait=False, cancel_futures=True)
 
     def named(self, reference: str) -> LiveModel:
-        """The model `name@version`, or of `name` the newest version that takes jobs, whatever its tasks.
+        """The model `name@version`, or the version that `name` means, whatever its tasks.
 
         Raises `UnknownModel`, `NotReady` or `Draining`.
         """
         if self._closing:
             raise Draining
-        # Not `entries`, which asks each model how it is: this is in the way of every request.
-        entries = [entry for entry in list(self._entries.values()) if reference in (entry.name, entry.reference)]
-        if not entries:
-            raise UnknownModel(reference, [entry.reference for entry in self.entries()])
-        for entry in entries:
-            if entry.model is not None:
-                return entry.model
-        newest = entries[0]
-        if newest.pending:
-            raise NotReady(f"{newest.reference} is still loading.")
-        raise NotReady(f"{newest.reference} failed to load: {newest.reason}")
+        meant = self._register.meant.get(reference)
+        if meant is None:
+            raise self._absent(reference)
+        return meant.next() if isinstance(meant, Split) else meant
 
     def able(self, task: Task | None) -> list[LiveModel]:
-        """The models that have a task, one at least, by name, the newest version first; raises `NotReady`, also while
-        some are loading: before all are, the first one would be another at another moment; or `Draining`.
+        """The models that have a task, one at least, by name, of each first the version that its name means, and then
+        the newest; raises `NotReady`, also while some are loading: before all are, the first one would be another at
+        another moment; or `Draining`.
         """
         if self._closing:
             raise Draining
-        if any(entry.pending for entry in self.entries()):
+        if self._register.pending:
             raise NotReady(f"The models are not ready: {self.reason}.")
-        models = [entry.model for entry in self.entries() if entry.model]
+        models = [live for line in self._register.lines for live in line.preferred()]
         able = [model for model in models if task is None or task in model.manifest.tasks]
         if not able:
             raise NotReady(f"No model that can {task} is ready." if task else "No model is ready.")
         return able
+
+    def _absent(self, reference: str) -> Problem:
+        """Why there is no model of that name."""
+        every = self._register.entries
+        known = [entry for entry in every if reference in (entry.name, entry.reference)]
+        if not known:
+            return UnknownModel(reference, [entry.reference for entry in every])
+        newest = known[0]
+        if newest.state == "retired":
+            return RetiredModel(reference, [entry.reference for entry in every if entry.model is not None])
+        if newest.state == "loading":
+            return NotReady(f"{newest.reference} is still loading.")
+        return NotReady(f"{newest.reference} failed to load: {newest.reason}")
 
     def _first(self, classes: Sequence[str], task: Task | None, roles: Collection[str]) -> LiveModel:
         able = [model for model in self.able(task) if not _lacks(model.manifest, task, roles)]
@@ -242,15 +246,17 @@ class Catalog:
         raise InvalidParameter.of("class", f"no model has all of {', '.join(classes)}; name one")
 
     def _load(self) -> None:
-        for entry in self.entries():
+        for entry in self._register.entries:
             if self._closing:
                 return
+            if entry.state == "retired":
+                continue
             try:
                 live = LiveModel(contract.check(entry.folder), entry.folder, self._host, self._residency.call)
             except Exception as error:
-                reason = residency.reason(entry.reference, error)
-                self._record(replace(entry, state="failed", reason=reason))
+                self._register.fail(entry, residency.reason(entry.reference, error))
                 continue
+            self._register.hold(entry.reference, live)
             if self._settings.load == "start":
                 # The first in order stay: that they would leave again for the last ones helps nobody.
                 self._residency.bring(live, evict=False)
@@ -258,19 +264,11 @@ class Catalog:
                 self._note(live, "unloaded", None)
 
     def _note(self, live: LiveModel, state: State, reason: str | None) -> None:
-        """Notes the state that a model is in from now on. One that was never there takes no jobs while it loads."""
-        entry = self._entries[live.manifest.reference]
-        if state == "failed":
-            self._record(replace(entry, state=state, reason=reason, model=None))
-            return
+        """Notes the state that a model is in from now on, and what it is."""
         if state == "ready":
             recipe, processor = live.manifest.recipe, self._host.device.processor
-            self._metrics.info(entry.reference, recipe=recipe, device=processor, runtime=providers.RUNTIME)
-        self._record(replace(entry, state=state, model=entry.model if state == "loading" else live))
-
-    def _record(self, entry: Entry) -> None:
-        self._entries[entry.reference] = entry
-        self._metrics.state(entry.reference, entry.state)
+            self._metrics.info(live.manifest.reference, recipe=recipe, device=processor, runtime=providers.RUNTIME)
+        self._register.note(live, state, reason)
 
 
 def _lacks(manifest: Manifest, task: Task | None, roles: Collection[str]) -> str | None:
@@ -281,15 +279,3 @@ def _lacks(manifest: Manifest, task: Task | None, roles: Collection[str]) -> str
         has = f"it has {', '.join(manifest.graphs)}"
         return f"{manifest.reference} has no graph {' and no '.join(map(repr, missing))}; {has}"
     return None
-
-
-def _folders(models: Path) -> Iterable[Entry]:
-    """The folders <name>/<version>/; whatever else lies there is passed over, with a warning unless it is hidden."""
-    for folder in sorted(models.glob("*/*")) if models.is_dir() else []:
-        name, version = folder.parent.name, folder.name
-        if not folder.is_dir() or name.startswith(".") or version.startswith("."):
-            continue
-        if REFERENCE.fullmatch(f"{name}@{version}"):
-            yield Entry(name, int(version), folder)
-        else:
-            log.warning("%s is no model folder: its path must end in <name>/<version>, such as cifar10/1.", folder)

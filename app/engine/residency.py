@@ -9,7 +9,7 @@ from threading import Condition, Lock, Thread
 from app.contract import ContractError
 from app.engine import memory, model
 from app.engine.model import Host, LiveModel
-from app.errors import Draining, NotReady
+from app.errors import Draining, NotReady, Problem
 from app.metrics import State
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,13 @@ class Residency:
             if self._load(coming):
                 # It may have turned out larger than its weights.
                 self._make_room(coming)
+
+    def dismiss(self, leaving: LiveModel, refusal: Callable[[], Problem]) -> None:
+        """Takes a model out of memory for good, once the jobs in its queues are done, and refuses those that come."""
+        with self._loading:
+            if leaving in self._resident:
+                self._leave(leaving)
+            leaving.refuse(refusal)
 
     def drain(self, seconds: float) -> None:
         """Waits, at most that long, until no job waits for a model."""
@@ -150,12 +157,15 @@ class Residency:
         while self._excess(coming) > 0 and (others := [one for one in self._resident if one is not coming]):
             leaving = min(others, key=lambda one: (one.busy, one.used))
             log.info("%s leaves memory for %s.", leaving.manifest.reference, coming.manifest.reference)
-            leaving.leave()
-            self._resident.remove(leaving)
-            memory.release()
+            self._leave(leaving)
             leaving.metrics.unloads.inc()
-            leaving.metrics.bytes.set(0)
             self._note(leaving, "unloaded", None)
+
+    def _leave(self, leaving: LiveModel) -> None:
+        leaving.leave()
+        self._resident.remove(leaving)
+        memory.release()
+        leaving.metrics.bytes.set(0)
 
     def _fail(self, coming: LiveModel, reason: str) -> None:
         self._note(coming, "failed", reason)

@@ -15,13 +15,21 @@ log = logging.getLogger(__name__)
 
 
 def flaw(settings: Settings) -> str | None:
-    """Why the service may not listen where the settings say: it would serve strangers, and nobody has said so."""
-    if settings.keys_file is not None or settings.allow_anonymous:
+    """Why the service may not listen where the settings say: it would serve strangers, and nobody has said so; or let
+    them change what is served, which nobody can say.
+    """
+    if settings.keys_file is not None or (settings.allow_anonymous and not settings.admin):
         return None
     managed = settings.management_port is not None and settings.management_host is not None
     hosts = {"--host": settings.host} | ({"--management-host": settings.management_host} if managed else {})
     for flag, host in hosts.items():
         if host is not None and not _loopback(host):
+            if settings.admin:
+                return (
+                    f"{flag} {host} lets other machines in, and with --admin, without keys, whoever reaches the port "
+                    "could change what is served. Make a key with ganymede keys add NAME --scope admin and serve with "
+                    "--keys-file keys.json; or listen on 127.0.0.1; or leave --admin out."
+                )
             return (
                 f"{flag} {host} lets other machines in, and there are no keys: whoever reaches the port could do "
                 "everything. Make a key with ganymede keys add NAME --scope generate and serve with --keys-file "

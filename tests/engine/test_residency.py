@@ -389,7 +389,7 @@ def test_the_drain_waits_for_models_that_jobs_wait_for(three: Path, loads: Loads
         closing.join(PATIENCE)
         assert all(job.result(0).shape == (1, 16, 16, 3) for job in jobs)
         with pytest.raises(Draining):
-            send(catalog._entries["bee@1"].model)  # type: ignore[arg-type]
+            send(next(entry.model for entry in catalog.entries() if entry.name == "bee"))  # type: ignore[arg-type]
 
 
 def test_jobs_whose_model_does_not_come_before_the_end_of_the_drain_are_told_so(three: Path, loads: Loads) -> None:

@@ -5,6 +5,7 @@ export const STATES = {
   ready: "ready",
   loading: "on its way",
   unloaded: "asleep: it comes when asked for",
+  retired: "taken out of service",
   failing: "failing: its last batches broke",
   failed: "can't be served",
 };
