@@ -61,7 +61,7 @@ def test_names_are_as_promtool_wants_them() -> None:
     text = metrics.exposition().decode()
     kinds = dict(re.findall(r"# TYPE (ganymede_\w+) (\w+)", text))
     helps = dict(re.findall(r"# HELP (ganymede_\w+) (.+)", text))
-    assert len(kinds) == 31
+    assert len(kinds) == 33
     for name, kind in kinds.items():
         assert name.endswith("_total") == (kind == "counter"), name
         assert not re.search(r"_(ms|milliseconds|us|minutes|percent|created|count|sum|bucket)$", name), name

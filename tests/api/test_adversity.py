@@ -103,6 +103,7 @@ def test_only_what_is_about_dates_asks_the_clock_that_people_set() -> None:
         "api/faces/openai.py",  # when an answer was made
         "api/spans.py",  # when a span began, after which it counts by the other clock
         "elsewhere/folder.py",  # when a model was added
+        "engine/incoming.py",  # how old a folder is that was left half written
         "processes/logs.py",  # when a line was written
     }
 
