@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import av
 import numpy as np
@@ -54,6 +55,12 @@ def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> by
 def video(
     frames: Pixels, codec: str, container: str, pixels: str = "yuv420p", rotation: int = 0, **options: str
 ) -> bytes:
+    # libsvtav1 gives the thread that calls it a priority above all others, for good, where it may.
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(_video, frames, codec, container, pixels, rotation, options).result()
+
+
+def _video(frames: Pixels, codec: str, container: str, pixels: str, rotation: int, options: dict[str, str]) -> bytes:
     out = io.BytesIO()
     with av.open(out, "w", format=container) as film:
         stream = film.add_stream(codec, rate=25, options=options)
