@@ -3,9 +3,8 @@ is not of the version that it says; or if memory doesn't return to where it was.
 
 Two versions of a model take turns while 32 clients ask without a pause: each time one is loaded, warmed, compared with
 its golden samples, takes over, and the other leaves. What each version draws for each seed is asked for at the start.
-Memory is looked at whenever version 1 is alone again. One look says little, since what allocators keep differs from one
-load to the next: the median of the last third of the looks is held against that of the first third, the first few, in
-which pools and buffers come to their size, left out.
+Memory is looked at whenever version 1 is alone again: the median of the last third of the looks is held against that of
+the first third, the first few, in which pools and buffers come to their size, left out.
 """
 
 import argparse
