@@ -30,6 +30,8 @@ from bench.wire import HOST, Answer, Ask, Connection
 GROWTH = 0.05
 CLIENTS = 32
 SEEDS = 16
+LARGEST = "4"
+"""Samples of a batch: few, so that each load warms the same sizes, and holds as much, however busy the machine is."""
 PATIENCE = 60
 """Seconds that a change may take."""
 SETTLE = 0.5
@@ -114,7 +116,7 @@ def _laid_out(models: Path | None, scratch: Path) -> Path:
 
 def _swaps(folder: Path, swaps: int) -> int:
     name = folder.name
-    with servers.running(servers.ganymede(folder.parent, name, "--admin")) as [service]:
+    with servers.running(servers.ganymede(folder.parent, name, "--admin", "--max-batch", LARGEST)) as [service]:
         _ready(service)
         ask = Ask(f"/generate?model={name}&seed={{seed}}", method="GET")
         seen = Seen(_drawn(service, name))
