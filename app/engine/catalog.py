@@ -9,7 +9,7 @@ from threading import Thread
 
 from app import contract
 from app.contract import Manifest, Task
-from app.engine import entries, memory, model, orders, providers, residency
+from app.engine import entries, model, orders, providers, residency
 from app.engine.admission import Limits
 from app.engine.batch import Batch
 from app.engine.changes import RETIRED, Changes
@@ -79,7 +79,6 @@ class Catalog:
         """Lists the model folders; checks them on a thread of its own, by name, the newest version first, and loads
         them, unless they come at their first use or the budget for memory is spent.
         """
-        memory.give_back_large()
         models = self._settings.models
         said = orders.read(models)
         for entry in entries.folders(models, warn=True):

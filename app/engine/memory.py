@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import os
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from app.engine import cgroups
@@ -11,10 +13,14 @@ from app.engine import cgroups
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 STATM = Path("/proc/self/statm")
 
-_MMAP_THRESHOLD = -3
-"""The parameter's number in glibc's malloc.h."""
-LARGE = 1 << 20
-"""Bytes from which a block is the system's own, and goes back to it when it is free."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""The parameters' numbers in glibc's malloc.h."""
+LARGE, USUAL = 1 << 17, 1 << 25
+"""Bytes from which a block is the system's own, both glibc's: what it begins with, here while models load; and where it
+ends up, with twice as much that may be free at the end of the heap."""
+
+_bound = threading.Lock()
+_loads = 0
 
 
 def resident() -> int:
@@ -54,16 +60,32 @@ def available(root: Path = Path("/")) -> int:
     return max(0, min(free))
 
 
-def give_back_large() -> None:
-    """Has every large block go back to the system as soon as it is free, from now on, where the C library can.
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Has large blocks that are taken meanwhile lie apart, where the C library can: each goes back to the system as
+    soon as it is free. For loads, whose blocks stay until the model goes.
 
-    glibc raises the bound to the largest block that was ever freed, up to 32 MB. Then weights that came after others
-    lie in between what stays, and can't go back: of thirty swaps between two versions of the benchmark's standard graph
-    203 to 252 MB stayed, and 145 to 147 with this.
+    glibc raises the bound for that to the largest block that was ever freed, up to 32 MB. Then weights that came after
+    others lie in between what stays, and can't go back: 200 swaps between two versions of the benchmark's standard
+    graph raised what stayed by 15 %. Not for runs: a block that is the system's own comes with pages to be cleared,
+    each time, and a picture of that graph took 1.5 times as long.
     """
+    global _loads  # the bound is the process's
     mallopt = getattr(_libc, "mallopt", None)
-    if mallopt is not None:
+    if mallopt is None:
+        yield
+        return
+    with _bound:
+        _loads += 1
         mallopt(_MMAP_THRESHOLD, LARGE)
+    try:
+        yield
+    finally:
+        with _bound:
+            _loads -= 1
+            if not _loads:
+                mallopt(_MMAP_THRESHOLD, USUAL)
+                mallopt(_TRIM_THRESHOLD, 2 * USUAL)
 
 
 def release() -> None:

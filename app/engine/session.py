@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from app.contract import ContractError, Graph, Meaning, Tensor
-from app.engine import adapt, providers
+from app.engine import adapt, memory, providers
 from app.engine.cost import Ways
 from app.engine.job import Arrays
 
@@ -90,6 +90,7 @@ class Session:
         return dict(zip(self._outputs, session.run(self._outputs, inputs), strict=True))
 
 
+@memory.apart()
 def load(graph: Graph, loading: Callable[[], T], where: str = "cpu") -> T:
     """What `loading` returns; `ContractError` with the file's name for whatever the runtime raises."""
     try:

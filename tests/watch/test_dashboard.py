@@ -141,3 +141,10 @@ def test_grafana_finds_its_source_and_its_dashboard() -> None:
     assert provider["options"]["path"] == mounts["./deploy/grafana/dashboards"]
     home = compose["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
     assert home == f"{provider['options']['path']}/{FILE.name}"
+
+
+def test_it_is_drawn_without_grafana_to_be_looked_at(watched: Watched, tmp_path: Path) -> None:
+    now = time.time()
+    dashboard.draw(dashboard.Prometheus(watched.prometheus.client, now - 60, now), tmp_path / "dashboard.png")
+    with Image.open(tmp_path / "dashboard.png") as picture:
+        assert picture.width == dashboard.WIDE * dashboard.INCHES[0] * 80
