@@ -4,11 +4,14 @@ import itertools
 import json
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
+from docs import dashboard
 from tests.prometheus import DEPLOY, PATIENCE, Prometheus, needed
 from tests.watch.conftest import MEASURED, Watched, measures
 
@@ -143,6 +146,7 @@ def test_grafana_finds_its_source_and_its_dashboard() -> None:
     assert home == f"{provider['options']['path']}/{FILE.name}"
 
 
+@needed
 def test_it_is_drawn_without_grafana_to_be_looked_at(watched: Watched, tmp_path: Path) -> None:
     now = time.time()
     dashboard.draw(dashboard.Prometheus(watched.prometheus.client, now - 60, now), tmp_path / "dashboard.png")
