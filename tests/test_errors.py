@@ -11,12 +11,16 @@ from app.errors import (
     InferenceTimedOut,
     InvalidOutput,
     InvalidParameter,
+    ModelConflict,
+    ModelRefused,
     NotAcceptable,
+    NotKept,
     NotReady,
     NotReproduced,
     Overloaded,
     PictureTooLarge,
     Problem,
+    RetiredModel,
     SoundTooLong,
     TooManyFrames,
     TooMuchWork,
@@ -87,6 +91,10 @@ EVERY: list[tuple[Problem, int, str]] = [
         429,
         "The deadline passed when 3 of 10 frames were drawn; ask for fewer, or come back later.",
     ),
+    (RetiredModel("a@1", ["a@2"]), 404, "a@1 was taken out of service; in service: a@2."),
+    (ModelRefused("a@2 can't be served."), 422, "a@2 can't be served."),
+    (ModelConflict("a@2 is there."), 409, "a@2 is there."),
+    (NotKept("There is no room."), 507, "There is no room."),
     (NotReady("b@1 is still loading."), 503, "b@1 is still loading."),
     (Draining(), 503, "This replica is shutting down; ask another one."),
     (InferenceFailed("b@1"), 500, "b@1 failed while it computed this request; the server's log has the reason."),
@@ -110,7 +118,7 @@ def test_a_problem_is_an_rfc_9457_document(problem: Problem, status: int, detail
 
 def test_every_kind_of_problem_has_a_type_of_its_own() -> None:
     types = {type(problem): problem.document()["type"] for problem, _, _ in EVERY}
-    assert set(types) == set(Problem.__subclasses__())
+    assert set(types) == {*Problem.__subclasses__(), *UnknownModel.__subclasses__()}
     assert len(set(types.values())) == len(types)
 
 
