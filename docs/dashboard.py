@@ -29,14 +29,16 @@ WIDE = 24
 """Columns of the grid that panels are placed on."""
 INCHES = (0.75, 0.2)
 """Of a column and a row of it."""
+MARGIN = 1.6
+"""Rows above and below what a panel draws, for its title and its times."""
 POINTS = 200
-MOST_LINES = 12
+MOST_LINES = 6
 """Names that fit a legend."""
 
 UNITS: dict[str | None, Callable[[float], str]] = {
     None: lambda value: f"{value:g}",
     "s": lambda value: f"{value:g} s" if value >= 1 else f"{1000 * value:g} ms",
-    "bytes": lambda value: f"{value / 2**20:g} MiB",
+    "bytes": lambda value: f"{value / 2**30:.3g} GiB" if value >= 2**30 else f"{value / 2**20:.3g} MiB",
     "percentunit": lambda value: f"{100 * value:g} %",
     "reqps": lambda value: f"{value:g}/s",
     "cps": lambda value: f"{value:g}/s",
@@ -79,8 +81,9 @@ def draw(prometheus: Prometheus, out: Path) -> None:
     figure = pyplot.figure(figsize=(WIDE * INCHES[0], rows * INCHES[1]), dpi=80, facecolor="white")
     for panel in shown:
         place = panel["gridPos"]
-        inner = (place["x"] + 0.9, rows - place["y"] - place["h"] + 1.6, place["w"] - 1.3, max(place["h"] - 3.2, 0.1))
-        axes = figure.add_axes((inner[0] / WIDE, inner[1] / rows, inner[2] / WIDE, inner[3] / rows))
+        margin = 0 if panel["type"] == "row" else MARGIN
+        bottom, high = rows - place["y"] - place["h"] + margin, place["h"] - 2 * margin
+        axes = figure.add_axes(((place["x"] + 0.9) / WIDE, bottom / rows, (place["w"] - 1.3) / WIDE, high / rows))
         KINDS[panel["type"]](axes, panel, prometheus)
     figure.savefig(out)
 
@@ -107,7 +110,7 @@ def expression(target: Mapping[str, Any]) -> str:
 
 def row(axes: Axes, panel: Mapping[str, Any], _: Prometheus) -> None:
     axes.set_axis_off()
-    axes.text(-0.02, 0, panel["title"], fontsize=13, weight="bold", va="center")
+    axes.text(-0.02, 0.5, panel["title"], fontsize=13, weight="bold", va="center")
 
 
 def stat(axes: Axes, panel: Mapping[str, Any], prometheus: Prometheus) -> None:
