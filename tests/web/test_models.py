@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from app import contract
 from tests import toy
 from tests.web.guarded import guarded
+from tests.web.seen import until
 
 
 def test_a_newcomer_finds_the_licence_of_a_model_without_reading_anything(page: Page) -> None:
@@ -42,7 +43,7 @@ def test_an_opened_model_says_what_it_is_for_and_what_not(page: Page) -> None:
     expect(section(page, "What it costs here")).to_contain_text("A sample alone takes")
     directions = page.get_by_role("img", name="Directions: darkness")
     directions.scroll_into_view_if_needed()
-    assert directions.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 500
+    until(page, lambda: directions.evaluate("(image) => image.complete && image.naturalWidth") > 500)
 
 
 def test_a_number_stands_beside_its_floor_and_its_ablations(page: Page) -> None:
