@@ -43,39 +43,46 @@ def warm(session: Session, manifest: Manifest, role: str, device: Device, trial:
     where runtime and processor are, else as far as rounding allows. The service promises that no picture depends on
     the batch that it rode in. So a size that changes a picture is left out, with all larger ones; so are sizes that
     come up after `SECONDS`. What is left out is not used. Of a graph that draws noise of its own only the shapes are
-    compared. Each size is run in the bounded memory of the `trial` before,
-    and one that has no room there is left out, too.
+    compared. Each size is run in the bounded memory of the `trial` before, and one that has no room there is left out,
+    too.
     """
     samples = of(manifest, role, device)
     every = np.arange(samples.count)
-    # What the first run of each size takes stays until the model goes. Measured are runs as traffic has them.
-    with memory.apart():
-        alone = _draw(session.run, samples.inputs, every, 1)[samples.output]
-        samples.compare(alone, every, 1)
-        sizes: list[int] = []
-        began = time.perf_counter()
-        for size in session.sizes:
-            if trial is not None:
-                before = time.perf_counter()
-                if not _has_room(trial, samples.batch(size), manifest.reference, size):
-                    break
-                began += time.perf_counter() - before
-            rows = samples.rows(size)
-            if not samples.alike(_draw(session.run, samples.inputs, rows, size)[samples.output], alone[rows]):
-                if size == 1:
-                    raise ContractError(
-                        "the graph draws noise of its own, and the manifest doesn't say that it is random"
-                    )
-                log.warning("%s draws other pictures in batches of %d than alone: not used.", manifest.reference, size)
-                break
-            sizes.append(size)
-            if time.perf_counter() - began > SECONDS:
-                break
+    began, sizes, alone = _useful(session, samples, manifest.reference, trial)
     measured = _measured(session, samples, sizes, began)
     if session.wide and not samples.alike(_draw(session.run_wide, samples.inputs, every, 1)[samples.output], alone):
         log.warning("%s draws other pictures on several threads than on one: not used.", manifest.reference)
         session.narrow()
     return Cost(measured)
+
+
+# What the first run of each size takes stays until the model goes. Measured are runs as traffic has them, afterwards.
+@memory.apart()
+def _useful(
+    session: Session, samples: "Samples", reference: str, trial: Trial | None
+) -> tuple[float, list[int], NDArray[Any]]:
+    """When the sizes began to be tried, less the trial's time; those that change no picture; the pictures alone."""
+    every = np.arange(samples.count)
+    alone = _draw(session.run, samples.inputs, every, 1)[samples.output]
+    samples.compare(alone, every, 1)
+    sizes: list[int] = []
+    began = time.perf_counter()
+    for size in session.sizes:
+        if trial is not None:
+            before = time.perf_counter()
+            if not _has_room(trial, samples.batch(size), reference, size):
+                break
+            began += time.perf_counter() - before
+        rows = samples.rows(size)
+        if not samples.alike(_draw(session.run, samples.inputs, rows, size)[samples.output], alone[rows]):
+            if size == 1:
+                raise ContractError("the graph draws noise of its own, and the manifest doesn't say that it is random")
+            log.warning("%s draws other pictures in batches of %d than alone: not used.", reference, size)
+            break
+        sizes.append(size)
+        if time.perf_counter() - began > SECONDS:
+            break
+    return began, sizes, alone
 
 
 def _has_room(trial: Trial, batch: Arrays, reference: str, size: int) -> bool:
