@@ -41,7 +41,7 @@ class Server:
     def picture(self, seed: int) -> bytes:
         """The PNG for a seed. `OSError` if the server can't be reached, `ServerError` for any other answer."""
         target, body = (part.replace("{seed}", str(seed)) for part in (self.ask.target, self.ask.body))
-        answer = self._fetch(self.ask.method, target, body)
+        answer = self.fetch(self.ask.method, target, body)
         try:
             return self.ask.picture(answer)
         except ValueError as error:
@@ -49,11 +49,11 @@ class Server:
 
     def json(self, path: str) -> Any:
         """The document at a path."""
-        return json.loads(self._fetch("GET", path))
+        return json.loads(self.fetch("GET", path))
 
     def count(self, counter: str, **labels: str) -> float:
         """The sum of a Prometheus counter over all label sets that have these labels."""
-        text = self._fetch("GET", "/metrics").decode()
+        text = self.fetch("GET", "/metrics").decode()
         return sum(
             sample.value
             for family in text_string_to_metric_families(text)
@@ -61,7 +61,8 @@ class Server:
             if sample.name == counter and labels.items() <= sample.labels.items()
         )
 
-    def _fetch(self, method: str, target: str, body: str = "") -> bytes:
+    def fetch(self, method: str, target: str, body: str = "") -> bytes:
+        """What it answers; `OSError` if it can't be reached, `ServerError` for any other status than 200."""
         connection = HTTPConnection(HOST, self.port, timeout=START)
         try:
             connection.request(method, target, body or None, {"Content-Type": "application/json"} if body else {})
@@ -70,7 +71,7 @@ class Server:
         finally:
             connection.close()
         if answer.status != 200:
-            raise ServerError(f"{self.name} answered {answer.status}: {content[:300]!r}")
+            raise ServerError(f"{self.name} answered {answer.status} to {method} {target}: {content[:300]!r}")
         return content
 
 

@@ -10,14 +10,12 @@ the first third, the first few, in which pools and buffers come to their size, l
 import argparse
 import asyncio
 import itertools
-import json
 import signal
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -168,36 +166,23 @@ def _drawn(service: Server, name: str) -> dict[tuple[str, int], bytes]:
     right = {}
     for version, seed in itertools.product((1, 2), range(SEEDS)):
         reference = f"{name}@{version}"
-        right[reference, seed] = _fetched(service, "GET", f"/generate?model={reference}&seed={seed}")
+        right[reference, seed] = service.fetch("GET", f"/generate?model={reference}&seed={seed}")
     if len(set(right.values())) < len(right):
         raise ServerError(f"the versions of {name} draw the same: there is nothing to tell them apart by")
     return right
 
 
 def _change(service: Server, name: str, verb: str, version: int) -> None:
-    _fetched(service, "POST", f"/models/{name}/{verb}?version={version}")
+    service.fetch("POST", f"/models/{name}/{verb}?version={version}")
 
 
 def _ready(service: Server) -> None:
     """Waits until both versions are there."""
     end = time.monotonic() + PATIENCE
-    while any(one["state"] == "loading" for one in json.loads(_fetched(service, "GET", "/models"))["models"]):
+    while any(one["state"] == "loading" for one in service.json("/models")["models"]):
         if time.monotonic() > end:
             raise ServerError("the models are still loading")
         time.sleep(0.05)
-
-
-def _fetched(service: Server, method: str, target: str) -> bytes:
-    connection = HTTPConnection(HOST, service.port, timeout=PATIENCE)
-    try:
-        connection.request(method, target)
-        answer = connection.getresponse()
-        content = answer.read()
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise ServerError(f"{method} {target} was answered {answer.status}: {content[:300]!r}")
-    return content
 
 
 if __name__ == "__main__":
