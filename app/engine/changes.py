@@ -59,8 +59,7 @@ class Changes:
         of some `canaries`, which are loaded, too. With canaries alone, the rest stays with what has the most now.
 
         Raises `UnknownModel`; `ModelConflict` for a version that is to take both; `ModelRefused` for one that can't be
-        served, `NotKept`, `NotReady` or `Draining`,
-        with all as it was.
+        served, `NotKept`, `NotReady` or `Draining`, with all as it was.
         """
         canaries = canaries or {}
         with self.changing():

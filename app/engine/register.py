@@ -59,10 +59,6 @@ class Register:
             self._wanted[name] = dict(shares)
             self._renew(self.entries)
 
-    def wanted(self, name: str) -> dict[int, float]:
-        """The weights that were given to `want` last; none if there were none."""
-        return self._wanted.get(name, {})
-
     def hold(self, reference: str, live: LiveModel | None = None) -> None:
         """Says whose notes of a reference count from now on: the model that is loaded now; None before it is made."""
         with self._lock:
