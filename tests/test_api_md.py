@@ -34,13 +34,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     toy_parts.add(toy.build(folder / "models", "animals"), "stage1")
     for name in SHIPPED:
         shutil.copytree(ROOT / "models" / name, folder / "models" / name)
-    process = Process(folder / "models", folder / "log", "--max-batch", "4", "--admin")  # sizes that are made warm
-    try:
-        process.ready()
+    with Process(
+        folder / "models", folder / "log", "--max-batch", "4", "--admin"
+    ) as process:  # sizes that are made warm
         yield process
-    finally:
-        process.process.kill()
-        process.process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -108,13 +108,8 @@ def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     toy.build(folder / "models", "toy")
     toy.build(folder / "models", "shapes", classes=())
     toy.translator(folder / "models", "negative")
-    process = Process(folder / "models", folder / "log", "--threads", "2", "--encode-threads", "2")
-    try:
-        process.ready()
+    with Process(folder / "models", folder / "log", "--threads", "2", "--encode-threads", "2") as process:
         yield process
-    finally:
-        process.process.kill()
-        process.process.wait()
 
 
 def start(running: ExitStack, settings: Settings, provider: TracerProvider | None = None) -> TestClient:

@@ -9,13 +9,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 PATIENCE = 30
 COMMAND = (sys.executable, "-c", "import sys; from app.cli import main; sys.exit(main())", "serve")
 
 
 class Process:
-    """`ganymede serve` with these flags and variables; it listens once it is made."""
+    """`ganymede serve` with these flags and variables; it listens once it is made.
+
+    In a `with`, it can take work from the beginning, and is killed in the end.
+    """
 
     def __init__(self, models: Path, log: Path, *flags: str, **variables: str) -> None:
         usual = {"GANYMEDE_MODELS": str(models), "GANYMEDE_DEVICE": "cpu", "GANYMEDE_LOG_FORMAT": "human"}
@@ -24,6 +28,18 @@ class Process:
             self.process = subprocess.Popen([*COMMAND, "--port", "0", *flags], env=environment, stderr=out)
         self.log = log
         self.port = int(self.line(r"running on http://127\.0\.0\.1:(\d+)"))
+
+    def __enter__(self) -> Self:
+        try:
+            self.ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
 
     def line(self, pattern: str) -> str:
         """What the pattern's group matches in the log, at its last match, once there is one."""

@@ -23,13 +23,8 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     (folder / "models").mkdir()
     for name in ("cifar10", "fashion-ae"):
         shutil.copytree(ROOT / "models" / name, folder / "models" / name)
-    process = Process(folder / "models", folder / "log")
-    try:
-        process.ready()
+    with Process(folder / "models", folder / "log") as process:
         yield process
-    finally:
-        process.process.kill()
-        process.process.wait()
 
 
 def test_each_protocol_has_an_example_for_its_client_and_one_for_curl() -> None:

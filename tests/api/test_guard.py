@@ -93,13 +93,8 @@ def alone(models_dir: Path, tmp_path: Path) -> Iterator[tuple[Process, str, int]
     """A service of one process with a key for all, and a port for management."""
     token, port = made(tmp_path / "keys.json", "generate", "admin", "metrics"), free_port()
     flags = ["--keys-file", str(tmp_path / "keys.json"), "--management-port", str(port), "--threads", "1"]
-    process = Process(models_dir, tmp_path / "log", *flags)
-    try:
-        process.ready()
+    with Process(models_dir, tmp_path / "log", *flags) as process:
         yield process, token, port
-    finally:
-        process.process.kill()
-        process.process.wait()
 
 
 def test_one_process_serves_two_ports_and_sees_a_rotation(alone: tuple[Process, str, int], tmp_path: Path) -> None:

@@ -84,13 +84,8 @@ def server(tmp_path: Path) -> Iterator[Process]:
     models = tmp_path / "models"
     toy.build(models)
     toy_video.build(models, "radar")
-    process = Process(models, tmp_path / "log", *FLAGS, "--batch-wait-ms", "40")
-    try:
-        process.ready()
+    with Process(models, tmp_path / "log", *FLAGS, "--batch-wait-ms", "40") as process:
         yield process
-    finally:
-        process.process.kill()
-        process.process.wait()
 
 
 def test_sigterm_under_load_loses_nothing(server: Process) -> None:

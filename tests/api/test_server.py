@@ -27,13 +27,8 @@ def drew(server: Process, samples: int) -> None:
 @pytest.fixture
 def server(models_dir: Path, tmp_path: Path) -> Iterator[Process]:
     flags = ["--threads", "1", "--encode-threads", "1", "--max-samples", str(SAMPLES)]
-    process = Process(models_dir, tmp_path / "log", *flags)
-    try:
-        process.ready()
+    with Process(models_dir, tmp_path / "log", *flags) as process:
         yield process
-    finally:
-        process.process.kill()
-        process.process.wait()
 
 
 def test_sigterm_refuses_new_work_and_finishes_what_was_accepted(server: Process) -> None:

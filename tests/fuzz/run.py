@@ -18,13 +18,8 @@ SCHEMATHESIS = (sys.executable, "-c", "from schemathesis.cli import schemathesis
 def serving(folder: Path, *flags: str, **variables: str) -> Iterator[Process]:
     """The real server on toy models, ready, with these flags and variables; its models and its log lie in `folder`."""
     usual = ("--threads", "2", "--encode-threads", "2")
-    server = Process(models.build(folder / "models"), folder / "log", *usual, *flags, **variables)
-    try:
-        server.ready()
+    with Process(models.build(folder / "models"), folder / "log", *usual, *flags, **variables) as server:
         yield server
-    finally:
-        server.process.kill()
-        server.process.wait()
 
 
 def fuzz(server: Process, *flags: str) -> subprocess.CompletedProcess[bytes]:

@@ -36,13 +36,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "models").mkdir()
     for name in SHOWN:
         shutil.copytree(ROOT / "models" / name, folder / "models" / name)
-    process = Process(folder / "models", folder / "log", "--max-batch", "8")  # sizes that are made warm
-    try:
-        process.ready()
+    with Process(folder / "models", folder / "log", "--max-batch", "8") as process:  # sizes that are made warm
         yield f"http://127.0.0.1:{process.port}"
-    finally:
-        process.process.kill()
-        process.process.wait()
 
 
 @pytest.fixture(scope="session")
