@@ -5,14 +5,11 @@ Half of the graphs can be read, and mean something else. A process of its own lo
 seen: it is counted, kept in a folder, and the next one begins where that one ended.
 """
 
-import argparse
-import json
 import logging
 import random
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,8 +25,11 @@ from app.engine import memory, model, providers
 from app.engine.model import Bounds
 from tests import toy
 from tests.folders import zoo
+from tests.fuzz import children
 from tests.fuzz.mutation import mutated, rewired
 from tests.peaks import peak
+
+MODULE = "tests.fuzz.folders"
 
 BOUNDS = Bounds(megabytes=100, seconds=2)
 """What a graph may take here; a machine that tests has no more to spare, and no more time."""
@@ -47,16 +47,9 @@ SEEDS: list[tuple[str, onnx.ModelProto]] = [
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.folders", description=__doc__)
-    parser.add_argument("--count", type=int, default=20_000, help="folders; default: %(default)s")
-    parser.add_argument("--seed", type=int, default=1, help="another one makes other folders; default: %(default)s")
-    parser.add_argument("--keep", type=Path, help="where folders that crashed are kept; default: nowhere")
-    parser.add_argument("--from", type=int, default=0, dest="first", help=argparse.SUPPRESS)
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
+    asked = children.parser(MODULE, __doc__, "folders", 20_000, "folders that crashed").parse_args()
     if asked.child:
-        for number, outcome, held in outcomes(asked.seed, asked.first, asked.count):
-            print(json.dumps([number, outcome, held]), flush=True)
+        children.tell(outcomes(asked.seed, asked.first, asked.count))
         return 0
     began = time.monotonic()
     counts, held = run(asked.count, asked.seed, asked.keep)
@@ -69,24 +62,16 @@ def main() -> int:
 def run(count: int, seed: int, keep: Path | None = None) -> tuple[Counter[str], int]:
     """How often each outcome came, and the most bytes that a process held."""
     counts: Counter[str] = Counter()
-    first = most = 0
-    while first < count:
-        command = (sys.executable, "-m", "tests.fuzz.folders", "--child", "--seed", str(seed))
-        command += ("--from", str(first), "--count", str(count))
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
-            assert child.stdout is not None
-            for line in child.stdout:
-                if not line.startswith("["):  # the runtime's own words
-                    continue
-                number, outcome, held = json.loads(line)
-                counts[outcome] += 1
-                first, most = number + 1, max(most, held)
-            code = child.wait()
-        if first < count:
-            counts[f"crashed with {code}"] += 1
+    most = 0
+    for one in children.outcomes(MODULE, count, seed):
+        if isinstance(one, children.Ended):
+            counts[f"crashed with {one.code}"] += 1
             if keep is not None:
-                write(keep / f"crashed-{seed}-{first}", seed, first)
-            first += 1
+                write(keep / f"crashed-{seed}-{one.number}", seed, one.number)
+            continue
+        outcome, held = one.rest
+        counts[outcome] += 1
+        most = max(most, held)
     return counts, most
 
 

@@ -6,12 +6,9 @@ run fails on a crash, on an error that a route would answer with 500, on a file 
 5xx, and on memory that grows.
 """
 
-import argparse
-import json
 import logging
 import resource
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,8 +29,10 @@ from app.media.frames import Limits
 from app.media.provenance import RecipeError, recipe_of
 from app.settings import Settings
 from tests import toy
-from tests.fuzz import over_http
+from tests.fuzz import children, over_http
 from tests.fuzz.bytewise import upload
+
+MODULE = "tests.fuzz.uploads"
 
 PATIENCE = 20
 """Seconds after which a process hangs that is at one file."""
@@ -81,16 +80,9 @@ def growth(held: list[int]) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.uploads", description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000, help="files; default: %(default)s")
-    parser.add_argument("--seed", type=int, default=1, help="another one makes other files; default: %(default)s")
-    parser.add_argument("--keep", type=Path, help="where files that must not be are kept; default: nowhere")
-    parser.add_argument("--from", type=int, default=0, dest="first", help=argparse.SUPPRESS)
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
+    asked = children.parser(MODULE, __doc__, "files", 100_000, "files that must not be").parse_args()
     if asked.child:
-        for told in outcomes(asked.seed, asked.first, asked.count):
-            print(json.dumps(told), flush=True)
+        children.tell(outcomes(asked.seed, asked.first, asked.count))
         return 0
     began = time.monotonic()
     read = run(asked.count, asked.seed, asked.keep)
@@ -114,26 +106,18 @@ def main() -> int:
 def run(count: int, seed: int, keep: Path | None = None) -> Found:
     """What comes of so many files that are read."""
     found = Found()
-    first = 0
-    while first < count:
-        command = (sys.executable, "-m", "tests.fuzz.uploads", "--child", "--seed", str(seed))
-        command += ("--from", str(first), "--count", str(count))
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
-            assert child.stdout is not None
-            for line in child.stdout:
-                number, outcome, seconds, held = json.loads(line)
-                found.counts[outcome] += 1
-                if is_bad(outcome):
-                    _keep(keep, seed, number)
-                found.slowest = max(found.slowest, seconds)
-                found.held += [held] if held else []
-                first = number + 1
-            code = child.wait()
-        if first < count:
-            hung = code == -signal.SIGALRM
-            found.counts[f"any: hung for {PATIENCE} s" if hung else f"any: crashed with {code}"] += 1
-            _keep(keep, seed, first)
-            first += 1
+    for one in children.outcomes(MODULE, count, seed):
+        if isinstance(one, children.Ended):
+            hung = one.code == -signal.SIGALRM
+            found.counts[f"any: hung for {PATIENCE} s" if hung else f"any: crashed with {one.code}"] += 1
+            _keep(keep, seed, one.number)
+            continue
+        outcome, seconds, held = one.rest
+        found.counts[outcome] += 1
+        if is_bad(outcome):
+            _keep(keep, seed, one.number)
+        found.slowest = max(found.slowest, seconds)
+        found.held += [held] if held else []
     return found
 
 
