@@ -164,7 +164,7 @@ class Changes:
         self.register.clear(entry.reference)
         self._host.metrics.shares.swaps(entry.name)["failed"].inc()
         serving = self.register.shares(entry.name)
-        rest = f"{entry.name} goes on with {told(serving)}" if serving else f"nothing else serves {entry.name}"
+        rest = f"{entry.name} goes on with {told(serving)}" if serving else f"Nothing else serves {entry.name}"
         return ModelRefused(f"{entry.reference} is not served: {reason}. {rest}.", extensions={"reason": reason})
 
     def require_kept(self, name: str) -> None:
