@@ -18,6 +18,10 @@ Balance = Literal["random", "two"]
 with Ray Serve."""
 
 
+IDLE, IDLE_REQUESTS = 0.01, 1000
+"""Of its capacity, what a replica is asked for that is as good as idle; and how often, to know how long that takes."""
+
+
 @dataclass(frozen=True)
 class Traffic:
     """So many requests a second, each for so many pictures, over so many seconds after a warm-up that isn't counted."""
@@ -108,8 +112,14 @@ def simulate(curve: Curve, replicas: int, traffic: Traffic, limits: Limits | Non
 
 
 def enough(curve: Curve, rate: float, p99: float, balance: Balance = "random") -> tuple[int, Outcome]:
-    """The fewest replicas that refuse nobody at that rate and answer 99 of 100 in that many milliseconds."""
-    replicas = max(1, int(rate / capacity(curve)))
+    """The fewest replicas that refuse nobody at that rate and answer 99 of 100 in that many milliseconds; ValueError if
+    one that has next to nothing to do takes longer.
+    """
+    most = capacity(curve)
+    least = simulate(curve, 1, Traffic(IDLE * most, seconds=IDLE_REQUESTS / (IDLE * most))).p99
+    if least > p99:
+        raise ValueError(f"99 of 100 in {p99:g} ms: no replica is as quick; one that is idle takes {least:.3g} ms")
+    replicas = max(1, int(rate / most))
     while True:
         done = simulate(curve, replicas, Traffic(rate, balance=balance))
         if done.answered == done.asked and done.p99 <= p99:

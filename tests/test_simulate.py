@@ -173,3 +173,10 @@ def test_requests_come_when_they_are_due_whatever_becomes_of_them(server: int) -
     assert 20 < done.asked < 100
     assert abs(done.answered - done.refused) < 10
     assert 0 < done.p50 <= done.p99
+
+
+def test_what_no_number_of_replicas_can_do_is_said_and_not_sought_for_ever() -> None:
+    with pytest.raises(
+        ValueError, match=r"^99 of 100 in 200 ms: no replica is as quick; one that is idle takes \d+ ms$"
+    ):
+        farm.enough(CURVE, 3, 200)
