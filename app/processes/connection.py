@@ -13,13 +13,14 @@ import struct
 import termios
 from array import array
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.metrics import Closed
 from app.processes import refusals
+from app.processes.gathering import Gathering
 from app.processes.refusals import LEAST
 from app.settings import Settings
 
@@ -72,10 +73,11 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         super().connection_made(transport)
+        self.transport = cast(asyncio.Transport, Gathering(transport, self.loop))
         if len(self.connections) > self._most:
             self._end("full")
-            transport.write(self._said("full"))
-            transport.close()
+            self.transport.write(self._said("full"))
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
