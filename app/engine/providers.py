@@ -301,6 +301,8 @@ def _options(threads: int = 1) -> Any:
     # each other, and no longer than that.
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(threads > 1)))
     options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_MICROSECONDS)
+    # Nor after the run, when who is to encode and to send wants the cores: a sixth less processor time for a picture.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
     # Else bytes that look like its own format would be taken for it.
