@@ -24,9 +24,10 @@ AGE_SECONDS, AGE_BATCHES = 1.0, 10
 longer. So it never takes more than a tenth of the device from those who wait, and it can't starve. It's the lane that
 ages and not the job: of a thousand bulk jobs nearly all would be old, and the lanes would be one."""
 
-TASK = 0.0005
-"""Seconds of encoding that the encode pool is given at a time: so many small pictures go in one task that waking the
-thread costs less than the work, and larger ones go one by one, side by side."""
+SHARE, LEAST, MOST = 0.2, 0.0005, 0.005
+"""What the encode pool is given at a time takes that share of the run's time to encode, but between so many seconds. So
+many small pictures go in one task that waking threads, and the event loop, costs less than the work; larger ones go one
+by one, side by side."""
 
 
 class Batcher:
@@ -168,22 +169,21 @@ class Batcher:
         for job in waiting:
             self.drop(job, "failed", self.health.refusal())
 
-    def finish(self, pieces: list[Piece]) -> None:
-        """Has pieces of results made, whose outputs are there, on the encode pool.
+    def finish(self, pieces: list[Piece], seconds: float) -> None:
+        """Has pieces of results made, whose outputs are there after a run of so many seconds, on the encode pool.
 
         While another executor is idle it would take what comes, so this one encodes the last of them: that saves the
         waking of a thread, which takes as long as encoding a small picture.
         """
         last = pieces.pop() if pieces and self._rotation.idle else None
-        for task in self._tasks(pieces) if pieces else ():
+        for task in self._tasks(pieces, min(max(SHARE * seconds, LEAST), MOST)) if pieces else ():
             self.encode.submit(self._encode, task)
         if last is not None:
-            job, piece = last
-            job.encode(piece, self._observe)
+            self._encode([last])
 
-    def _tasks(self, pieces: list[Piece]) -> Iterator[list[Piece]]:
-        """The pieces, as many at a time as fill a `TASK`, one at least."""
-        most = self.door.encodable(TASK)
+    def _tasks(self, pieces: list[Piece], seconds: float) -> Iterator[list[Piece]]:
+        """The pieces, as many at a time as are encoded in so many seconds, one at least."""
+        most = self.door.encodable(seconds)
         task: list[Piece] = []
         filled = 0.0
         for job, piece in pieces:
@@ -197,8 +197,10 @@ class Batcher:
             yield task
 
     def _encode(self, task: list[Piece]) -> None:
-        for job, piece in task:
-            job.encode(piece, self._observe)
+        made = [job for job, piece in task if job.encode(piece)]
+        # Together: else the event loop would wake, and be in the way of the next picture, for each of them.
+        for job in made:
+            job.give(self._observe)
 
     def _aged(self, now: float) -> bool:
         """Whether bulk has been given nothing for so long that it goes first."""

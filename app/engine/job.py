@@ -107,6 +107,8 @@ class Job(Future[T]):
         self._ready: dict[int, Arrays] = {}
         self._pieces: list[Any] = [None] * samples if self.piecewise else []
         self._unmade = samples
+        self._made: list[T] = []
+        """The result, while it is made and not given."""
         self._encoding = 0.0
         self._device = 0.0
         self._claimed = False
@@ -186,14 +188,13 @@ class Job(Future[T]):
             return range(rows.start, rows.stop)
         return [0] if complete else []
 
-    def encode(self, piece: int, observe: Callable[["Job[T]", float], None]) -> None:
-        """Makes a piece of the result, and the result if it is the last one; nothing if the outcome is known.
+    def encode(self, piece: int) -> bool:
+        """Makes a piece of the result, or nothing if the outcome is known; called by several threads.
 
-        `observe` gets the job and the seconds that all of it took, waiting for a thread not counted, before anyone sees
-        the result. Called by several threads.
+        True if the result is whole now, and can be given, see `give`.
         """
         if self.done():
-            return
+            return False
         began = time.monotonic()
         try:
             # Whoever reads the result keeps the job for its timing; the pixels need not stay as long.
@@ -201,14 +202,23 @@ class Job(Future[T]):
             if isinstance(self._finish, Piecewise):
                 self._pieces[piece] = self._finish.each(piece, outputs)
                 if not self._last(time.monotonic() - began):
-                    return
-                result = self._finish.finish(self._pieces)
+                    return False
+                self._made = [self._finish.finish(self._pieces)]
             else:
-                result = self._finish(outputs)
+                self._made = [self._finish(outputs)]
                 self._encoding = time.monotonic() - began
         except Exception as error:
             self.fail(error)
-            return
+            return False
+        return True
+
+    def give(self, observe: Callable[["Job[T]", float], None]) -> None:
+        """Ends the job with the result that was made, unless the outcome is known.
+
+        `observe` gets the job and the seconds that all encoding took, waiting for a thread not counted, before anyone
+        sees the result.
+        """
+        (result,), self._made = self._made, []
         if self._claim():
             self.timing.encode = self._lap()
             observe(self, self._encoding)

@@ -163,6 +163,23 @@ def test_finish_runs_on_the_encode_pool(line: Line) -> None:
     assert result(job).startswith("ganymede-encode")
 
 
+def test_the_results_of_one_task_are_given_together(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    batcher, gate = line.batcher()
+    blocker = send(batcher, 0)
+    gate.entered()
+    monkeypatch.setattr(batcher.door, "_encoding", 0.0001)
+    jobs: list[Job[int]] = []
+
+    def given(_: Arrays) -> int:
+        return sum(job.done() for job in jobs)
+
+    jobs += [batcher.submit(x(number), deadline=None, finish=given) for number in range(4)]
+    gate.let(2)
+    result(blocker)
+    assert [result(job) for job in jobs] == [0, 0, 0, 0]
+    assert gate.batches[1] == [0, 1, 2, 3]
+
+
 def test_what_finish_raises_is_the_job_s_error_and_spares_the_pool(line: Line) -> None:
     batcher, gate = line.batcher()
     gate.let(2)

@@ -47,8 +47,20 @@ def test_pieces_are_made_side_by_side(line: Line) -> None:
     assert len(result(submit(batcher, *range(ENCODERS), each=lambda number, outputs: meet.wait()))) == ENCODERS
 
 
-def test_small_pictures_share_a_task_and_large_ones_have_their_own(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    batcher, gate = line.batcher({1: 1, 8: 1})
+@pytest.mark.parametrize(
+    ("run", "encoding", "expected"),
+    [
+        (0.001, 0.0001, [5, 3]),
+        (0.001, 0.01, [1] * 8),
+        (0.01, 0.0005, [4, 4]),
+        (10, 0.001, [5, 3]),
+        (10, 0.01, [1] * 8),
+    ],
+)
+def test_small_pictures_share_a_task_and_large_ones_have_their_own(
+    run: float, encoding: float, expected: list[int], line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batcher, gate = line.batcher({1: run, 8: run})
     gate.let(3)
     result(send(batcher, 0))
     tasks: list[int] = []
@@ -59,11 +71,9 @@ def test_small_pictures_share_a_task_and_large_ones_have_their_own(line: Line, m
         return put(act, task)
 
     monkeypatch.setattr(line.encode, "submit", counted)
-    for seconds, expected in ((0.0001, [5, 3]), (0.01, [1] * 8)):
-        monkeypatch.setattr(batcher.door, "_encoding", seconds)
-        result(submit(batcher, *range(8)))
-        assert tasks == expected
-        tasks.clear()
+    monkeypatch.setattr(batcher.door, "_encoding", encoding)
+    result(submit(batcher, *range(8)))
+    assert tasks == expected
 
 
 def test_a_piece_that_fails_ends_the_job_and_takes_its_samples_out_of_the_queue(line: Line) -> None:
