@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -19,7 +20,7 @@ from app.metrics import Lane
 Result = TypeVar("Result")
 
 SOON = 0.005
-"""Seconds before it listens for a hang-up. A small picture is done by then, and listening costs a task."""
+"""Seconds before it listens for a hang-up. A small picture is done by then."""
 
 
 async def carried_out(
@@ -110,14 +111,8 @@ async def outcome(job: "Future[Result]", request: Request, lagged: Callable[[flo
         loop.call_soon_threadsafe(_settle, done, None)
 
     job.add_done_callback(end)
-    listener: asyncio.Task[None] | None = None
-
-    def listen() -> None:
-        nonlocal listener
-        listener = loop.create_task(hang_up(request.receive))
-        listener.add_done_callback(lambda _: _settle(done, ClientDisconnect()))
-
-    timer = loop.call_later(SOON, listen)
+    listener = _Listener(request.receive, partial(_settle, done, ClientDisconnect()))
+    timer = loop.call_later(SOON, listener.listen)
     try:
         await done
     except BaseException:
@@ -125,10 +120,44 @@ async def outcome(job: "Future[Result]", request: Request, lagged: Callable[[flo
         raise
     finally:
         timer.cancel()
-        if listener is not None:
-            listener.cancel()
+        listener.close()
     lagged(time.monotonic() - ended)
     return job.result()
+
+
+class _Listener:
+    """Calls `gone` once the client has hung up.
+
+    It goes on from wait to wait as a task would. A task, though, costs more than all validation of a request, and
+    nearly every request that waits for a busy device would need one.
+    """
+
+    def __init__(self, receive: Receive, gone: Callable[[], None]) -> None:
+        self._hearing = hang_up(receive)
+        self._gone = gone
+        self._closed = False
+
+    def listen(self) -> None:
+        """Begins to listen."""
+        self._go_on(None)
+
+    def close(self) -> None:
+        """Listens no further."""
+        self._closed = True
+        self._hearing.close()
+
+    def _go_on(self, _: object) -> None:
+        if self._closed:
+            return
+        try:
+            waits = self._hearing.send(None)
+        except StopIteration:
+            self._gone()
+            return
+        if waits is None:  # it lets others go first
+            asyncio.get_running_loop().call_soon(self._go_on, None)
+        else:
+            waits.add_done_callback(self._go_on)
 
 
 def hung_up(receive: Receive) -> bool:

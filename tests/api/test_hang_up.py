@@ -1,11 +1,14 @@
 """A client that hangs up takes its samples out of the queue."""
 
 import asyncio
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect, Request
 from starlette.testclient import TestClient
 
+from app.api.jobs import SOON, outcome
 from tests.api.conftest import Serve, count
 from tests.api.held import hold, post, until
 
@@ -50,6 +53,39 @@ def test_who_hangs_up_before_the_body_is_there_is_no_error(client: TestClient) -
 
     assert asyncio.run(story())[0]["status"] == 499
     assert count(client, "ganymede_requests_total", route="/generate", model="", status="499") == before + 1
+
+
+@pytest.mark.parametrize("first", ["the job", "the client"])
+def test_a_job_that_ends_as_its_client_leaves_ends_once(first: str) -> None:
+    troubles: list[dict[str, Any]] = []
+
+    async def story() -> str:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, trouble: troubles.append(trouble))
+        leaves, job = asyncio.Event(), Future[str]()
+
+        async def receive() -> dict[str, Any]:
+            await leaves.wait()
+            return {"type": "http.disconnect"}
+
+        waiting = asyncio.create_task(outcome(job, Request({"type": "http"}, receive), lambda _: None))
+        await asyncio.sleep(4 * SOON)
+        if first == "the client":
+            loop.call_soon(leaves.set)
+            loop.call_soon(job.set_result, "a picture")
+        else:
+            # The job's end is seen a turn later, and the client's in the midst of that turn.
+            loop.call_soon(job.set_result, "a picture")
+            loop.call_soon(loop.call_soon, leaves.set)
+        try:
+            return await waiting
+        except ClientDisconnect:
+            return "gone"
+        finally:
+            await asyncio.sleep(SOON)
+
+    assert asyncio.run(story()) == ("gone" if first == "the client" else "a picture")
+    assert not troubles
 
 
 def test_a_request_that_can_not_be_served_in_time_is_told_so(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
