@@ -109,14 +109,14 @@ def _sound(rate: int = 16_000) -> bytes:
     return out.getvalue()
 
 
-async def _client(tally: Tally, draw: random.Random) -> None:
+async def _client(tally: Tally, draw: random.Random, seeds: random.Random) -> None:
     reader: asyncio.StreamReader | None = None
     while time.perf_counter() < tally.end:
         # The server closes what has been idle for long.
         if reader is None or reader.at_eof():
             reader, writer = await asyncio.open_connection(HOST, tally.port)
         ask, began = draw.choice(tally.asks), time.perf_counter()
-        writer.write(ask.request(draw.getrandbits(31)))
+        writer.write(ask.request(seeds.getrandbits(31)))
         if draw.random() < VANISHING:
             await asyncio.sleep(draw.uniform(0, LEAVING))
             writer.transport.abort()
@@ -162,7 +162,9 @@ async def _traffic(
 ) -> dict[str, object]:
     pause = clients / rate if rate else 0.0
     tally = Tally(port, asks(Path(models)), pause, time.perf_counter() + seconds)
-    asking = [asyncio.create_task(_client(tally, random.Random(f"{seed}-{one}"))) for one in range(clients)]
+    # Whatever the seed, a client asks for the same kinds at the same moments.
+    draws = [(random.Random(one), random.Random(f"{seed}-{one}")) for one in range(clients)]
+    asking = [asyncio.create_task(_client(tally, *both)) for both in draws]
     _, hanging = await asyncio.wait(asking, timeout=seconds + PATIENCE)
     if hanging:
         tally.errors["no answer"] += len(hanging)
@@ -176,7 +178,7 @@ async def _traffic(
 
 
 def run(port: int, models: Path, clients: int, seconds: float, *, rate: float | None, seed: int) -> Slice:
-    """So many seconds of traffic of the models in a folder, which the server on `port` has."""
+    """So many seconds of traffic of the models in a folder, which the server on `port` has; pictures of that seed."""
     task = {"port": port, "models": str(models), "clients": clients, "seconds": seconds, "rate": rate, "seed": seed}
     return Slice(**apart.run("bench.mixed", task, seconds + 3 * PATIENCE))
 

@@ -68,7 +68,8 @@ def _chain(folder: Path, seconds: float) -> float:
 
 def _whole(models: Path, name: str, seconds: float) -> tuple[float, float]:
     """Microseconds of a real server's processor time per picture under load, and its pictures per second."""
-    with servers.running(servers.ganymede(models, name)) as [server]:
+    # No other model may load meanwhile.
+    with servers.running(servers.ganymede(models, name, "--load", "first-use")) as [server]:
         load.run(server.port, Window(0, 1), 0, Group(server.ask, CONCURRENCY))
         drawn, cpu = server.count("ganymede_images_total"), processes.spent(server.pid)
         [done] = load.run(server.port, Window(0, seconds), 10**6, Group(server.ask, CONCURRENCY))

@@ -1,8 +1,10 @@
 """`python -m bench.soak`: does anything wear out? Mixed traffic near the service's capacity, with clients that vanish.
 
-First the capacity is measured, with clients that ask again at once, while pools and buffers come to their size. Then
-the clients ask for four fifths of that. Of those minutes the first and the last are compared: the slowest hundredth of
-the answers, memory, open files and threads. 1 if one of them grew, or if an answer was wrong.
+First the clients ask again at once for some minutes, in which pools and buffers come to their size; the last of them
+tells the capacity. Then they ask for four fifths of that, at the same moments and for the same kinds in each minute,
+so that one can be held against another, but never for the same picture. Of those minutes the first and the last are
+compared: the slowest hundredth of the answers, memory, open files and threads. 1 if one of them grew, or if an answer
+was wrong.
 """
 
 import argparse
@@ -20,6 +22,8 @@ CLIENTS = 32
 NEAR = 0.8
 """Share of the capacity that is asked for."""
 MINUTE = 60.0
+SETTLING = 5
+"""Minutes until then: the memory of a process that has just begun grows with the first of each thing that it does."""
 SLOWER = 0.10
 GROWTH = 0.02
 QUIET = 1.0
@@ -58,14 +62,23 @@ def _soak(models: Path, seconds: float, near: float) -> int:
     # A short soak, as a test makes, has a first minute and a last one, too.
     step = min(MINUTE, seconds / 2)
     with servers.running(servers.ganymede(models, default)) as [service]:
-        most = _reading(service, models, step, None, 0)
+        _loaded(service)
+        for number in range(-SETTLING, 0):
+            most = _reading(service, models, step, None, number)
+            print(_told((number + 1) * step / MINUTE, most), flush=True)
         rate = near * most.traffic.requests_per_second
         print(f"capacity: {most.traffic.requests_per_second:,.0f} requests/s; asked for from now on: {rate:,.0f}")
         readings = []
-        for number in range(1, round(seconds / step) + 1):
+        for number in range(round(seconds / step)):
             readings.append(_reading(service, models, step, rate, number))
-            print(_told(number * step / MINUTE, readings[-1]), flush=True)
+            print(_told((number + 1) * step / MINUTE, readings[-1]), flush=True)
     return _verdict(readings)
+
+
+def _loaded(service: servers.Server) -> None:
+    """Returns once no model is loading any more."""
+    while any(model["state"] == "loading" for model in service.json("/models")["models"]):
+        time.sleep(0.1)
 
 
 def _reading(service: servers.Server, models: Path, seconds: float, rate: float | None, seed: int) -> Reading:
