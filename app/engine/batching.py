@@ -188,11 +188,13 @@ class Batcher:
         filled = 0.0
         for job, piece in pieces:
             work = job.scale if job.piecewise else job.work
-            if task and filled + work > most:
+            # A result of several samples may be a film, and nobody's picture is to wait for one.
+            several = work > job.scale
+            if task and (several or filled + work > most):
                 yield task
                 task, filled = [], 0.0
             task.append((job, piece))
-            filled += work
+            filled += math.inf if several else work
         if task:
             yield task
 

@@ -76,6 +76,27 @@ def test_small_pictures_share_a_task_and_large_ones_have_their_own(
     assert tasks == expected
 
 
+def test_a_result_of_several_samples_has_a_task_of_its_own(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    batcher, gate = line.batcher({1: 10, 8: 10})
+    blocker = send(batcher, 0)
+    gate.entered()
+    jobs = [send(batcher, *values) for values in ((1,), (2,), (3, 4, 5), (6,))]
+    tasks: list[int] = []
+    put = line.encode.submit
+
+    def counted(act: Any, task: list[Any]) -> Any:
+        tasks.append(len(task))
+        return put(act, task)
+
+    gate.let()
+    result(blocker)
+    monkeypatch.setattr(batcher.door, "_encoding", 0.0001)
+    monkeypatch.setattr(line.encode, "submit", counted)
+    gate.let()
+    assert [result(job) for job in jobs] == [[2], [4], [6, 8, 10], [12]]
+    assert tasks == [2, 1, 1]
+
+
 def test_a_piece_that_fails_ends_the_job_and_takes_its_samples_out_of_the_queue(line: Line) -> None:
     batcher, gate = line.batcher()
 
