@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 
 import torch
+import torch.distributed.nn  # Imported after a group was made, as an optimiser does, it holds that group for good.
 from torch import Tensor, distributed
 
 
@@ -21,7 +22,7 @@ def start(device: str) -> tuple[int, int]:
 
 
 def stop() -> None:
-    """Leaves the group."""
+    """Leaves the group and ends its threads: one that outlives the interpreter aborts the process."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
