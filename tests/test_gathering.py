@@ -50,8 +50,13 @@ def written(*data: bytes, then: str | None = None, gone: bool = False) -> tuple[
     return asyncio.run(one_turn())
 
 
-def test_what_is_written_in_one_turn_goes_out_in_the_next_as_one() -> None:
-    assert written(b"head", b"body") == ([], [[b"head", b"body"]])
+def test_a_head_waits_for_the_body_and_goes_out_with_it_at_once() -> None:
+    both = [[b"head", b"body"]]
+    assert written(b"head", b"body") == (both, both)
+
+
+def test_a_head_that_stands_alone_goes_out_in_the_next_turn() -> None:
+    assert written(b"head") == ([], [[b"head"]])
 
 
 def test_nothing_goes_out_twice_or_late() -> None:

@@ -1,4 +1,4 @@
-"""Writes that go out together: one system call, and one waking of the client, for each turn of the event loop."""
+"""Writes that go out together: one system call, and one waking of the client, for an answer's head and body."""
 
 import asyncio
 from typing import Any
@@ -8,10 +8,11 @@ MOST = 65_536
 
 
 class Gathering:
-    """A transport whose writes go out in the event loop's next turn; everything else is the transport's own.
+    """A transport that holds a write back until the next one, which goes out with it, or the event loop's next turn.
 
     Uvicorn writes the head of an answer and its body apart. Each write wakes the client, which on a busy machine takes
-    the processor from whoever writes.
+    the processor from whoever writes. A body that waited for the next turn would wait for every request in this one.
+    Everything else is the transport's own.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -24,13 +25,13 @@ class Gathering:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Holds the data back, or sends it with all that was held if that is too much."""
-        if not self._held:
-            self._loop.call_soon(self.flush)
+        """Holds the data back, or sends it with what was held, or if it is too much."""
         self._held.append(data)
         self._bytes += len(data)
-        if self._bytes > MOST:
+        if len(self._held) > 1 or self._bytes > MOST:
             self.flush()
+        else:
+            self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Sends what was held back, unless nobody is there any more to read it."""
