@@ -30,9 +30,10 @@ def measure(server: Server, first_seed: int, counts: bool = False) -> Vanished:
     for seed, client in enumerate(clients, first_seed):
         client.sendall(server.ask.request(seed))
     time.sleep(ACCEPTED)
-    # Those that have their answer by now don't vanish: nothing of theirs can be dropped.
-    vanished = sum(not _answered(client) for client in clients)
+    vanished = 0
     for client in clients:
+        # Whoever has an answer by now doesn't vanish: nothing of that can be dropped.
+        vanished += not _answered(client)
         client.close()
     began = time.perf_counter()
     server.picture(first_seed + CLIENTS)
