@@ -14,7 +14,7 @@ from app.api.choosing import Work
 from app.api.classes import model_for
 from app.api.deps import DirectRoute, Service, parameters, service
 from app.api.drawing import settle
-from app.api.jobs import carried_out, submitted
+from app.api.jobs import carried_out, require_client, submitted
 from app.api.negotiation import negotiated
 from app.api.schemas import GenerateParameters, Samples, limited
 from app.api.streaming import Feed, framing
@@ -80,6 +80,8 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     file_format = asked.format or negotiated(request, answers.MEDIA_TYPES)
     live = _model(here, asked)
     request.state.model = live.manifest.reference
+    # Of a crowd that left, most are seen here for the first time, and whoever comes next waits for what they cost.
+    require_client(request, live, asked.n * (asked.best_of or 1))
     seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     drawing = settle(asked, live, seed, file_format)
     if drawing.best_of is not None:

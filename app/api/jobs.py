@@ -36,7 +36,7 @@ async def carried_out(
     """The job of `submitted` once it is done; raises what ends it before, and `ClientDisconnect` as that does."""
     job = submitted(request, live, inputs, finish, deadline=deadline, lane=lane, graph=graph)
     await outcome(job, request, live.lagged)
-    _require_client(request, live, job.samples)
+    require_client(request, live, job.samples)
     return job
 
 
@@ -55,7 +55,7 @@ def submitted(
     Raises `ClientDisconnect`, and counts the samples as cancelled, where the client is gone already; `QuotaExceeded`
     where the key of the request has nothing left.
     """
-    _require_client(request, live, len(next(iter(inputs.values()))))
+    require_client(request, live, len(next(iter(inputs.values()))))
     bill: Bill | None = request.scope.get("state", {}).get("bill")
     if bill is not None:
         bill.open()
@@ -89,14 +89,15 @@ def require_time(
         raise TooMuchWork(live.manifest.reference, needed, left, advice)
 
 
-def _require_client(request: Request, live: LiveModel, samples: int) -> None:
-    if hung_up(request.receive):
+def require_client(request: Request, live: LiveModel, samples: int) -> None:
+    """Raises `ClientDisconnect` where the client is gone, and counts so many samples as cancelled."""
+    if hung_up(request):
         live.abandoned(samples)
         raise ClientDisconnect
 
 
 async def outcome(job: "Future[Result]", request: Request, lagged: Callable[[float], None]) -> Result:
-    """What `job` gives or raises. If the client hangs up first: cancels the job, raises `ClientDisconnect`.
+    """What `job` gives or raises. If the client hangs up before it ends: cancels it, raises `ClientDisconnect`.
 
     `lagged` is told for how many seconds the job had ended when the event loop came to it.
     """
@@ -115,9 +116,10 @@ async def outcome(job: "Future[Result]", request: Request, lagged: Callable[[flo
     timer = loop.call_later(SOON, listener.listen)
     try:
         await done
-    except BaseException:
-        job.cancel()
-        raise
+    except BaseException as error:
+        # A job that had ended by then has its outcome.
+        if job.cancel() or not isinstance(error, ClientDisconnect):
+            raise
     finally:
         timer.cancel()
         listener.close()
@@ -160,9 +162,15 @@ class _Listener:
             waits.add_done_callback(self._go_on)
 
 
-def hung_up(receive: Receive) -> bool:
-    """Whether the client is known to be gone. Doesn't wait; once the body has been read, there is nothing to miss."""
-    asking = receive()
+def hung_up(request: Request) -> bool:
+    """Whether the client is known to be gone. Doesn't wait; once the body has been read, there is nothing to miss.
+
+    Our own server looks further than ASGI lets an application see, see `app.processes.connection`.
+    """
+    gone = request.scope.get("gone")
+    if gone is not None and not gone():
+        return False
+    asking = request.receive()
     try:
         asking.send(None)  # type: ignore[attr-defined] # Starlette types coroutines as awaitables
     except StopIteration as answer:

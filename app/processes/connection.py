@@ -10,9 +10,10 @@ import fcntl
 import logging
 import socket
 import struct
+import sys
 import termios
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, cast
 
 from httptools import HttpParserError, HttpParserUpgrade
@@ -34,6 +35,9 @@ read why."""
 
 Wait = Literal["head", "body", "rest", "read"]
 """For what: a request's head; more of its body; the rest of a body that was answered early; that the answer is read."""
+
+GONE = frozenset({b"\x07", b"\x08"})
+"""States of a TCP connection whose client has closed it, or cut it off: CLOSE and CLOSE_WAIT, as Linux numbers them."""
 
 AT_ONCE = struct.pack("ii", 1, 0)
 """How a socket is closed that forgets what it hasn't sent."""
@@ -63,6 +67,8 @@ class Connection(HttpToolsProtocol):
         """How often the parser told that a request begins, or something of its body."""
         self._untold = 0
         """Bytes since then: trailers, or what stands between chunks or requests."""
+        self._lost = False
+        """Whether the client is gone."""
         self._before: list[RequestResponseCycle] = []
         """Requests that were not answered when the next one came."""
         self._received = 0
@@ -107,6 +113,7 @@ class Connection(HttpToolsProtocol):
         self._told += 1
         self._in_head, self._head = True, 0
         super().on_message_begin()
+        self.scope["gone"] = self.gone  # type: ignore[typeddict-unknown-key] # ours, see `app.api.jobs.hung_up`
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -138,7 +145,26 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         # Uvicorn tells the last request alone.
-        for cycle in self._before:
+        self._lose(self._before)
+
+    def gone(self) -> bool:
+        """Whether nobody is there any more to be answered, by what the kernel knows: a busy event loop hears of it late.
+
+        What is written to a transport that closes goes nowhere, too.
+        """
+        if not self._lost and (self.transport.is_closing() or self._left()):
+            self._lose([*self._before, self.cycle])
+        return self._lost
+
+    def _left(self) -> bool:
+        """Whether the kernel tells that the client's end is closed; only Linux does, and of TCP alone."""
+        if self.client is None or sys.platform != "linux":
+            return False
+        return self.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) in GONE
+
+    def _lose(self, cycles: Iterable[RequestResponseCycle]) -> None:
+        self._lost = True
+        for cycle in cycles:
             cycle.disconnected = True
             cycle.message_event.set()
 

@@ -1,0 +1,91 @@
+"""What a connection knows of its client before the event loop comes to it."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from functools import partial
+from threading import Event
+
+import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from app.api.jobs import hung_up
+from app.processes.connection import Connection
+from app.settings import Settings
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+PATIENCE = 10
+
+
+class Busy:
+    """An application that holds the event loop from a request's beginning until it is told to look for the client."""
+
+    def __init__(self) -> None:
+        self.entered = Event()
+        self.look = Event()
+        self.gone: list[bool] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        await request.body()
+        assert not hung_up(request)
+        self.entered.set()
+        assert self.look.wait(PATIENCE)
+        self.gone.append(hung_up(request))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+        await send({"type": "http.response.body", "body": b"x"})
+
+
+def serve(app: Busy, act: Callable[[socket.socket], None]) -> None:
+    """Has `act` use a connection to the application, on a thread of its own, while the event loop serves it."""
+    config = uvicorn.Config(app, http="httptools", ws="none", access_log=False, log_config=None, lifespan="off")
+    config.load()
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        uvicorns = {"config": config, "server_state": ServerState(), "app_state": {}, "_loop": loop}
+        made = partial(Connection, Settings(), 10, lambda _: None, **uvicorns)
+        server = await loop.create_server(made, "127.0.0.1", 0)
+
+        def client() -> None:
+            with socket.create_connection(server.sockets[0].getsockname(), PATIENCE) as connected:
+                act(connected)
+
+        async with server:
+            await asyncio.to_thread(client)
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(story())
+
+
+@pytest.mark.parametrize("requests", [1, 2], ids=["that asked once", "that asked twice"])
+@pytest.mark.parametrize("cut", [False, True], ids=["closes", "is cut off"])
+def test_a_busy_server_sees_at_once_that_a_client_left(requests: int, cut: bool) -> None:
+    app = Busy()
+
+    def leave(connected: socket.socket) -> None:
+        connected.sendall(REQUEST * requests)
+        assert app.entered.wait(PATIENCE)
+        if cut:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        connected.close()
+        app.look.set()
+
+    serve(app, leave)
+    assert app.gone[0]
+
+
+def test_a_client_that_waits_is_answered() -> None:
+    app = Busy()
+
+    def stay(connected: socket.socket) -> None:
+        connected.sendall(REQUEST)
+        assert app.entered.wait(PATIENCE)
+        app.look.set()
+        assert connected.recv(1000).endswith(b"\r\n\r\nx")
+
+    serve(app, stay)
+    assert app.gone == [False]
