@@ -148,7 +148,7 @@ class Connection(HttpToolsProtocol):
         self._lose(self._before)
 
     def gone(self) -> bool:
-        """Whether nobody is there any more to be answered, by what the kernel knows: a busy event loop hears of it late.
+        """Whether nobody is there any more to be answered. The kernel is asked: a busy event loop hears of it late.
 
         What is written to a transport that closes goes nowhere, too.
         """
