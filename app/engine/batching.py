@@ -24,6 +24,11 @@ AGE_SECONDS, AGE_BATCHES = 1.0, 10
 longer. So it never takes more than a tenth of the device from those who wait, and it can't starve. It's the lane that
 ages and not the job: of a thousand bulk jobs nearly all would be old, and the lanes would be one."""
 
+LONGER = 1.5
+"""A batch is not filled up behind interactive jobs that are complete in it if that makes it take so many times as long:
+on a GPU it hardly ever does, on a CPU nearly always. Who asks for one sample beside one for many, or beside bulk, would
+wait for theirs."""
+
 SHARE, LEAST, MOST = 0.2, 0.0005, 0.005
 """What the encode pool is given at a time takes that share of the run's time to encode, but between so many seconds. So
 many small pictures go in one task that waking threads, and the event loop, costs less than the work; larger ones go one
@@ -35,8 +40,8 @@ class Batcher:
 
     An idle executor takes what waits, at once, up to the largest useful batch, and idle ones share; while executors
     are busy, the queue fills, so load makes the batches. Jobs are served round robin by sample: one of 256 does not
-    hold up one of 1. Interactive jobs go first, and bulk fills the rest of their batches. The samples of a batch are of
-    one shape; jobs of another one keep their place.
+    hold up one of 1. Interactive jobs go first, and bulk fills the rest of their batches where that delays them little.
+    The samples of a batch are of one shape; jobs of another one keep their place.
     """
 
     def __init__(
@@ -129,8 +134,11 @@ class Batcher:
 
         So many `executors` are idle and share what waits; `alone` says that they are all, and no other job is open.
         """
-        # Whoever waits for a batch to fill does not want it in pieces.
-        wanted: float = self.cost.batch(sum(self.door.waiting.values()), 1 if self._batch_wait else executors)
+        most = self.cost.modest if sum(map(len, self._lanes.values())) == 1 else self.cost.useful
+        if self._batch_wait:
+            # Whoever waits for a batch to fill does not want it in pieces.
+            executors, most = 1, self.cost.useful
+        wanted: float = self.cost.batch(sum(self.door.waiting.values()), executors, most)
         riding: dict[Job[Any], int] = {}
         expired: list[tuple[Job[Any], int]] = []
         lanes: tuple[Lane, ...] = ("bulk", "interactive") if self._aged(now) else ("interactive", "bulk")
@@ -142,7 +150,7 @@ class Batcher:
         size = sum(riding.values())
         work = sum(count * job.scale for job, count in riding.items())
         parts = [(job, job.board(count, size)) for job, count in riding.items()]
-        release: Release = "full" if work >= self.cost.useful else "wait" if self._batch_wait else "idle"
+        release: Release = "full" if work >= most else "wait" if self._batch_wait else "idle"
         empty = not any(self._lanes.values())
         batch = Batch(self, parts, size, work, self.cost.seconds(work), release, alone and empty, expired)
         # Now, and put right when it is measured: else whoever always hangs up before the end would have it for nothing.
@@ -228,6 +236,9 @@ class Batcher:
             if riding and job.form != next(iter(riding)).form:
                 others.append(job)
                 continue
+            if (job in riding or lane == "bulk") and self._delays(riding, wanted - taken):
+                others.append(job)
+                break
             riding[job] = riding.get(job, 0) + 1
             taken += job.scale
             job.waiting -= 1
@@ -238,6 +249,15 @@ class Batcher:
             queue.move_to_end(job, last=False)
         self.door.waiting[lane] -= taken
         return taken
+
+    def _delays(self, riding: dict[Job[Any], int], more: float) -> bool:
+        """Whether interactive jobs that are complete in a batch would wait for so much more work in it, and for long.
+        Lock held.
+        """
+        if not any(job.lane == "interactive" and not job.waiting for job in riding):
+            return False
+        work = sum(count * job.scale for job, count in riding.items())
+        return self.cost.seconds(work + more) > LONGER * self.cost.seconds(work)
 
     def _leave(self, work: float, job: Future[Any]) -> None:
         with self._rotation.lock:

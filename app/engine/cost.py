@@ -16,6 +16,10 @@ USEFUL = 1.08
 """A batch size is as good as the best one if a sample in it costs at most 8 % more: larger ones only add delay. A GPU
 gains many times that, a CPU next to nothing."""
 
+MODEST = 1.2
+"""As above, for the batches of a job that has the queue to itself: whoever comes next waits for one that is on its way,
+and the only one who would gain by larger ones is the job that keeps them waiting."""
+
 HANDLING = 0.0005
 """Seconds that a batch takes besides its run: to wake a thread, get the interpreter's lock and hand the outputs out. On
 two cores, 32×32 pictures that take 0.73 ms each: 1,060 a second in batches of two, 1,300 in batches of four."""
@@ -57,7 +61,9 @@ class Cost:
         self._pace = 1.0
         each = {size: (measured[size] + HANDLING) / size for size in self._sizes}
         best = min(each.values())
-        self.useful = next(size for size in self._sizes if each[size] <= best * USEFUL)
+        self.useful, self.modest = (
+            next(size for size in self._sizes if each[size] <= best * worse) for worse in (USEFUL, MODEST)
+        )
 
     def size(self, samples: int) -> int:
         """How many samples the device computes for a batch of `samples`: more where it has fixed sizes."""
@@ -72,14 +78,15 @@ class Cost:
         batches, rest = divmod(work, self.useful)
         return batches * self.seconds(self.useful) + self.seconds(rest)
 
-    def batch(self, waiting: float, executors: int = 1) -> int:
-        """How much of the work that waits goes into the next batch: as much as is useful, and no more than a fair share
-        where several devices are idle: two halves on one GPU, side by side, take longer than the whole.
+    def batch(self, waiting: float, executors: int = 1, most: int | None = None) -> int:
+        """How much of the work that waits goes into the next batch: `most` at most, which is what is useful unless it
+        is given, and no more than a fair share where several devices are idle: two halves on one GPU, side by side,
+        take longer than the whole.
 
         Where sizes are fixed and two smaller batches cost less than one padded one, only the first of the two.
         """
         devices = -(-executors // self._streams)
-        samples = min(math.ceil(waiting / devices), self.useful)
+        samples = min(math.ceil(waiting / devices), most or self.useful)
         if self.size(samples) == samples:
             return samples
         first = self._sizes[bisect_left(self._sizes, samples) - 1]

@@ -38,6 +38,12 @@ def test_a_batch_takes_what_waits_up_to_the_useful_size() -> None:
     assert [cost.batch(n) for n in (1, 3, 4, 9)] == [1, 3, 4, 4]
 
 
+def test_a_modest_batch_is_one_of_which_twice_the_size_would_gain_little() -> None:
+    cost = Cost({1: 1.0, 2: 1.9, 4: 3.3, 8: 6.0})
+    assert (cost.modest, cost.useful) == (4, 8)
+    assert [cost.batch(n, most=cost.modest) for n in (3, 20)] == [3, 4]
+
+
 def test_idle_executors_get_equal_shares() -> None:
     cost = Cost({1: 1.0, 8: 1.0})
     assert [cost.batch(5, executors) for executors in (1, 2, 4)] == [5, 3, 2]

@@ -71,6 +71,44 @@ def test_interactive_goes_first_and_bulk_fills_its_batch(line: Line) -> None:
     assert gate.batches == [[0], [10, 20, 1, 2], [3, 4]]
 
 
+DEAR = {1: 1.0, 2: 1.9, 4: 3.3, 8: 6.0}
+"""Seconds by batch size on a device that computes one sample after the other: batches of eight gain little."""
+
+
+def test_a_batch_is_not_filled_up_behind_a_job_that_is_complete_in_it_where_that_takes_long(line: Line) -> None:
+    batcher, gate = line.batcher(DEAR)
+    send(batcher, 0)
+    gate.entered()
+    large = send(batcher, *range(1, 21))
+    jobs = [send(batcher, 100), send(batcher, 200)]
+    gate.let(10)
+    assert [result(job) for job in jobs] == [[200], [400]]
+    assert result(large) == [2 * value for value in range(1, 21)]
+    assert gate.batches[:3] == [[0], [1, 100, 200], [2, 3, 4, 5]]
+
+
+def test_bulk_does_not_fill_a_batch_where_that_takes_long(line: Line) -> None:
+    batcher, gate = line.batcher(DEAR)
+    send(batcher, 0)
+    gate.entered()
+    bulk = [send(batcher, value, lane="bulk") for value in range(1, 9)]
+    job = send(batcher, 100)
+    gate.let(10)
+    assert result(job) == [200]
+    assert [result(one) for one in bulk] == [[2 * value] for value in range(1, 9)]
+    assert gate.batches == [[0], [100], list(range(1, 9))]
+
+
+def test_a_job_that_has_the_queue_to_itself_goes_in_smaller_batches_than_a_crowd(line: Line) -> None:
+    batcher, gate = line.batcher(DEAR)
+    send(batcher, 0)
+    gate.entered()
+    job = send(batcher, *range(1, 9))
+    gate.let(10)
+    result(job)
+    assert [len(batch) for batch in gate.batches] == [1, 4, 4]
+
+
 def test_a_model_with_bulk_only_waits_for_the_interactive_jobs_of_another(line: Line) -> None:
     one, first = line.batcher({1: 1})
     two, second = line.batcher({1: 1}, model="other@1")
