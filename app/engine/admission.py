@@ -10,6 +10,11 @@ from app.engine.rotation import Rotation
 from app.errors import Draining, NotReady, Overloaded
 from app.metrics import Lane, ModelMetrics
 
+LATE, STEP, MOST = 0.01, 0.004, 0.25
+"""One job in a hundred may take longer than was predicted with the allowance. Each that does makes it grow by a
+hundredth of the prediction, each other one shrink by a hundredth of that (a quantile after Robbins & Monro 1951). It
+takes at most a quarter of the time to a deadline, so that some are let in who can show that less will do."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -36,6 +41,8 @@ class Admission:
         """Work that waits for a batch."""
         self.unfinished = 0.0
         """Work of all open jobs: what waits, what is on the device, and what is being encoded."""
+        self.allowance = 0.0
+        """Seconds by which nearly no job takes longer than was predicted, lately."""
         self._encoding: float | None = None
         self._model = model
         self._cost = cost
@@ -44,9 +51,11 @@ class Admission:
         self._refused = metrics.refused
         self._limits = limits
 
-    def admit(self, work: float, lane: Lane, jobs: int, left: float | None, pieces: int = 1) -> None:
+    def admit(self, work: float, lane: Lane, jobs: int, left: float | None, pieces: int = 1) -> float:
         """Raises `Overloaded`, `NotReady` or `Draining` unless a job may queue: so much work behind so many other
         jobs of its lane, with `left` seconds to its deadline, encoded in so many pieces side by side.
+
+        Predicted seconds until it is done; 0 if there was no need to ask. `ended` takes in what came of it.
         """
         if self._rotation.draining:
             self._refused["draining"].inc()
@@ -56,10 +65,11 @@ class Admission:
             self._refused["queue"].inc()
             detail = f"{queued:.3g} s of work wait for {self._model}; the limit is {limit:.3g} s."
             raise Overloaded(detail, self._rotation.seconds(lane))
+        needed = 0.0
         # While nothing waits no prediction refuses a job: if it is wrong, only the next job can put it right.
         if left is not None and self._rotation.seconds(lane):
             needed = self._needed(work, lane, jobs, min(pieces, self._limits.encoders))
-            if needed > left:
+            if needed > left - min(self.allowance, MOST * left):
                 self._refused["deadline"].inc()
                 detail = f"{self._model} would take {needed:.3g} s; the deadline is in {left:.3g} s."
                 raise Overloaded(detail, self._rotation.seconds(lane))
@@ -69,6 +79,7 @@ class Admission:
         except NotReady:
             self._refused["failing"].inc()
             raise
+        return needed
 
     def seconds(self, lane: Lane = "bulk") -> float:
         """Predicted seconds in which device and encoders would work off what goes before a new job of that lane, of
@@ -81,6 +92,11 @@ class Admission:
         """Takes in how long one thread took to encode a job. Needs no lock: a lost update costs a little freshness."""
         each = seconds / work
         self._encoding = each if self._encoding is None else self._encoding + FRESH * (each - self._encoding)
+
+    def ended(self, needed: float, seconds: float) -> None:
+        """Takes in how long a job took that `admit` predicted to need so many seconds. Needs no lock, as above."""
+        late = seconds + 2 * self._rotation.lag > needed + self.allowance
+        self.allowance = max(0.0, self.allowance + STEP * needed * (late - LATE))
 
     def encodable(self, seconds: float) -> float:
         """How much work one thread encodes in that time, a sample at least. Needs no lock."""

@@ -99,7 +99,7 @@ class Batcher:
         queue = self._lanes[lane]
         with self._rotation.lock:
             left = None if deadline is None else deadline - job.submitted
-            self.door.admit(job.work, lane, len(queue), left, samples if job.piecewise else 1)
+            job.needed = self.door.admit(job.work, lane, len(queue), left, samples if job.piecewise else 1)
             if not any(self._lanes.values()):
                 self._since = job.submitted
             if lane == "bulk" and not queue:
@@ -168,6 +168,7 @@ class Batcher:
         """Ends jobs that left the queue past their deadline, each with how many samples."""
         now, backlog = time.monotonic(), self._rotation.seconds()
         for job, lost in expired:
+            self.door.ended(job.needed, math.inf)
             self.drop(job, "deadline", DeadlineExceeded(now - job.submitted, backlog), lost=lost)
 
     def refuse(self) -> None:
@@ -284,8 +285,10 @@ class Batcher:
         return job.waiting
 
     def _observe(self, job: Job[Any], seconds: float) -> None:
+        timing = job.timing
         self.door.encoded(job.work, seconds)
-        self.metrics.queue.observe(job.timing.queue)
-        self.metrics.infer.observe(job.timing.infer)
-        self.metrics.encode.observe(job.timing.encode)
+        self.door.ended(job.needed, timing.queue + timing.infer + timing.encode)
+        self.metrics.queue.observe(timing.queue)
+        self.metrics.infer.observe(timing.infer)
+        self.metrics.encode.observe(timing.encode)
         self.metrics.images.inc(job.samples)

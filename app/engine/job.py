@@ -95,6 +95,8 @@ class Job(Future[T]):
         self.form = tuple(value.shape[1:] for value in inputs.values())
         """The shape of a sample: only jobs of one form share a batch."""
         self.deadline = deadline
+        self.needed = 0.0
+        """Seconds that it was predicted to take when it was let in; 0 if nobody asked."""
         self.timing = Timing()
         self.submitted = time.monotonic()
         self.waiting = samples

@@ -85,6 +85,45 @@ def test_the_turns_of_other_models_count_towards_the_deadline(line: Line) -> Non
         send(batcher, 1, deadline=time.monotonic() + 3)
 
 
+def test_jobs_that_take_longer_than_predicted_make_the_door_cautious_until_others_do_not(line: Line) -> None:
+    batcher, _ = busy(line)
+    send(batcher, 1)
+    # Three seconds: the batch on the device, the one that waits, and its own.
+    tight, ample = 3.3, 4.5
+
+    def let_in(seconds: float) -> bool:
+        try:
+            send(batcher, 2, deadline=time.monotonic() + seconds).cancel()
+        except Overloaded:
+            return False
+        return True
+
+    assert let_in(tight)
+    for _ in range(50):
+        batcher.door.ended(3, 10)
+    assert not let_in(tight)
+    for _ in range(1000):
+        batcher.door.ended(3, 10)
+    assert let_in(ample)
+    for _ in range(100_000):
+        batcher.door.ended(3, 2.9)
+    assert let_in(tight)
+
+
+def test_what_expires_in_the_queue_makes_the_door_cautious(line: Line) -> None:
+    batcher, gate = line.batcher({1: 0.01})
+    send(batcher, 0)
+    gate.entered()
+    send(batcher, 1)
+    late = send(batcher, 2, deadline=time.monotonic() + 0.05)
+    time.sleep(0.06)
+    before = batcher.door.allowance
+    gate.let(3)
+    with pytest.raises(DeadlineExceeded):
+        result(late)
+    assert batcher.door.allowance > before
+
+
 def test_samples_that_expire_in_the_queue_are_never_computed(line: Line) -> None:
     batcher, gate = line.batcher({1: 0.001})
     first = send(batcher, 0)
