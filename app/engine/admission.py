@@ -10,10 +10,10 @@ from app.engine.rotation import Rotation
 from app.errors import Draining, NotReady, Overloaded
 from app.metrics import Lane, ModelMetrics
 
-LATE, STEP, MOST = 0.01, 0.004, 0.25
-"""One job in a hundred may take longer than was predicted with the allowance. Each that does makes it grow by a
-hundredth of the prediction, each other one shrink by a hundredth of that (a quantile after Robbins & Monro 1951). It
-takes at most a quarter of the time to a deadline, so that some are let in who can show that less will do."""
+LATE, STEP, MOST = 0.005, 0.008, 0.25
+"""One job in 200 may take longer than was predicted with the allowance. Each that does makes it grow by 0.8 % of the
+prediction, each other one shrink by a 200th of that (a quantile after Robbins & Monro 1951). It takes at most a quarter
+of the time to a deadline, so that some are let in who can show that less will do."""
 
 
 @dataclass(frozen=True)
