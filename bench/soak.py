@@ -5,6 +5,9 @@ tells the capacity. Then they ask for four fifths of that, at the same moments a
 so that one can be held against another, but never for the same picture. Of those minutes the first and the last are
 compared: the slowest hundredth of the answers, memory, open files and threads. 1 if one of them grew, or if an answer
 was wrong.
+
+In half an hour a machine that is shared gets quicker and slower by itself. So at the end a service that has just begun
+is asked for the same, in turn with the one that has served all the time: what wears out is what makes these two differ.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import signal
 import sys
 import time
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +32,8 @@ NEAR = 0.8
 MINUTE = 60.0
 SETTLING = 5
 """Minutes until then: the memory of a process that has just begun grows with the first of each thing that it does."""
+TURNS = 3
+"""Minutes, at the end, of each of the two services."""
 SLOWER = 0.10
 GROWTH = 0.02
 QUIET = 1.0
@@ -67,24 +73,42 @@ def _soak(models: Path, seconds: float, near: float) -> int:
     default = generators[0].target.partition("model=")[2].partition("&")[0]
     # A short soak, as a test makes, has a first minute and a last one, too.
     step = min(MINUTE, seconds / 2)
-    with servers.running(servers.ganymede(models, default)) as [service]:
-        _loaded(service)
-        for number in range(-SETTLING, 0):
-            most = _reading(service, models, step, None, number)
-            print(_told((number + 1) * step / MINUTE, most), flush=True)
-        rate = near * most.traffic.requests_per_second
-        print(f"capacity: {most.traffic.requests_per_second:,.0f} requests/s; asked for from now on: {rate:,.0f}")
+    command = servers.ganymede(models, default)
+    with servers.running(command) as [service]:
+        rate = near * _settled(service, models, step)
+        print(f"asked for from now on: {rate:,.0f} requests/s", flush=True)
         readings = []
         for number in range(round(seconds / step)):
             readings.append(_reading(service, models, step, rate, number))
             print(_told((number + 1) * step / MINUTE, readings[-1]), flush=True)
-    return _verdict(readings)
+        with servers.running(command) as [fresh]:
+            _settled(fresh, models, step)
+            turns = list(_in_turn(service, fresh, models, step, rate))
+    return _verdict(readings, turns)
 
 
-def _loaded(service: servers.Server) -> None:
-    """Returns once no model is loading any more."""
+def _settled(service: servers.Server, models: Path, step: float) -> float:
+    """The requests a second that it answers at most, once its models are loaded and its pools have their size."""
     while any(model["state"] == "loading" for model in service.json("/models")["models"]):
         time.sleep(0.1)
+    for number in range(-SETTLING, 0):
+        most = _reading(service, models, step, None, number)
+        print(_told((number + 1) * step / MINUTE, most), flush=True)
+    print(f"capacity: {most.traffic.requests_per_second:,.0f} requests/s", flush=True)
+    return most.traffic.requests_per_second
+
+
+def _in_turn(
+    old: servers.Server, fresh: servers.Server, models: Path, step: float, rate: float
+) -> Iterator[tuple[Reading, Reading]]:
+    """Minutes of the two services, asked for the same, the one that is first in a pair second in the next."""
+    services = {"old": old, "fresh": fresh}
+    for number in range(TURNS):
+        pair = {}
+        for name in sorted(services, reverse=number % 2 == 0):
+            pair[name] = _reading(services[name], models, step, rate, number)
+            print(f"{name:>5}: {_told((number + 1) * step / MINUTE, pair[name])}", flush=True)
+        yield pair["old"], pair["fresh"]
 
 
 def _reading(service: servers.Server, models: Path, seconds: float, rate: float | None, seed: int) -> Reading:
@@ -117,17 +141,22 @@ def _told(minutes: float, one: Reading) -> str:
     )
 
 
-def _verdict(readings: list[Reading]) -> int:
+def _verdict(readings: list[Reading], turns: list[tuple[Reading, Reading]]) -> int:
     first, last = readings[0], readings[-1]
-    errors = sum(sum(one.traffic.errors.values()) for one in readings)
-    for error in sorted({error for one in readings for error in one.traffic.errors}):
+    seen = [*readings, *(old for old, _ in turns)]
+    errors = sum(sum(one.traffic.errors.values()) for one in seen)
+    for error in sorted({error for one in seen for error in one.traffic.errors}):
         print(f"error: {error}")
+    ratios = sorted(old.traffic.p99 / fresh.traffic.p99 for old, fresh in turns)
+    worn = median(ratios) - 1
     half = readings[: max(1, len(readings) // 2)]
     slower = last.traffic.p99 / first.traffic.p99 - 1
     growth = last.megabytes / first.megabytes - 1
     bounds = {
         f"p99 {first.traffic.p99:.1f} → {last.traffic.p99:.1f} ms, {slower:+.1%}, at most {SLOWER:+.0%}": slower
         <= SLOWER,
+        f"p99 over that of a service that has just begun, asked in turn: {worn:+.1%} "
+        f"({ratios[0] - 1:+.1%} to {ratios[-1] - 1:+.1%}), at most {SLOWER:+.0%}": worn <= SLOWER,
         f"memory {first.megabytes:.1f} → {last.megabytes:.1f} MB, {growth:+.2%}, at most {GROWTH:+.0%}": growth
         <= GROWTH,
         f"open files {first.files} → {last.files}, no more than in the first half": last.files

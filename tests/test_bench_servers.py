@@ -66,13 +66,19 @@ def test_a_soak_compares_its_last_minute_with_its_first(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["soak", "--minutes", "0.02", "--models", str(models_dir)])
     monkeypatch.setattr(soak, "SETTLING", 1)
+    monkeypatch.setattr(soak, "TURNS", 2)
     assert soak.main() in (0, 1)
-    settling, capacity, first, last, *verdicts = capsys.readouterr().out.splitlines()
+    settling, capacity, asked, first, last, *rest = capsys.readouterr().out.splitlines()
     assert "0.00 min" in settling
     assert capacity.startswith("capacity: ")
+    assert asked.startswith("asked for from now on: ")
     assert "p99" in first
     assert "0.02 min" in last
-    assert [verdict.split()[0] for verdict in verdicts] == ["p99", "memory", "open", "threads", "0"]
+    _, _, *turns = rest[:6]
+    assert [turn.split(":")[0].strip() for turn in turns] == ["old", "fresh", "fresh", "old"]
+    verdicts = [verdict.split()[:2] for verdict in rest[6:]]
+    assert [first for first, _ in verdicts] == ["p99", "p99", "memory", "open", "threads", "0"]
+    assert verdicts[1] == ["p99", "over"]
 
 
 def test_a_soak_asks_for_all_that_the_models_can(tmp_path: Path) -> None:

@@ -30,14 +30,20 @@ ARGUMENTS = (
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server of shipped models, of each kind one."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A server of shipped models, of each kind one."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "models").mkdir()
     for name in SHOWN:
         shutil.copytree(ROOT / "models" / name, folder / "models" / name)
     with Process(folder / "models", folder / "log", "--max-batch", "8") as process:  # sizes that are made warm
-        yield f"http://127.0.0.1:{process.port}"
+        yield process
+
+
+@pytest.fixture(scope="session")
+def site(server: Process) -> str:
+    """Its address."""
+    return f"http://127.0.0.1:{server.port}"
 
 
 @pytest.fixture(scope="session")
