@@ -143,7 +143,7 @@ def _told(minutes: float, one: Reading) -> str:
 
 def _verdict(readings: list[Reading], turns: list[tuple[Reading, Reading]]) -> int:
     first, last = readings[0], readings[-1]
-    seen = [*readings, *(old for old, _ in turns)]
+    seen = [*readings, *(one for pair in turns for one in pair)]
     errors = sum(sum(one.traffic.errors.values()) for one in seen)
     for error in sorted({error for one in seen for error in one.traffic.errors}):
         print(f"error: {error}")

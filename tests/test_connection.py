@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from app.api.jobs import hung_up
-from app.processes.connection import Connection
+from app.processes.connection import AT_ONCE, Connection
 from app.settings import Settings
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -70,7 +70,7 @@ def test_a_busy_server_sees_at_once_that_a_client_left(requests: int, cut: bool)
         connected.sendall(REQUEST * requests)
         assert app.entered.wait(PATIENCE)
         if cut:
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         connected.close()
         app.look.set()
 

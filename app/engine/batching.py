@@ -138,17 +138,16 @@ class Batcher:
         if self._batch_wait:
             # Whoever waits for a batch to fill does not want it in pieces.
             executors, most = 1, self.cost.useful
-        wanted: float = self.cost.batch(sum(self.door.waiting.values()), executors, most)
+        full = self.cost.batch(sum(self.door.waiting.values()), executors, most)
+        work = 0.0
         riding: dict[Job[Any], int] = {}
         expired: list[tuple[Job[Any], int]] = []
         lanes: tuple[Lane, ...] = ("bulk", "interactive") if self._aged(now) else ("interactive", "bulk")
         for lane in lanes:
-            taken = self._board(lane, wanted, now, riding, expired)
-            wanted -= taken
-            if lane == "bulk" and taken:
+            before, work = work, self._board(lane, work, full, now, riding, expired)
+            if lane == "bulk" and work > before:
                 self._bulk_since = now
         size = sum(riding.values())
-        work = sum(count * job.scale for job, count in riding.items())
         parts = [(job, job.board(count, size)) for job, count in riding.items()]
         release: Release = "full" if work >= most else "wait" if self._batch_wait else "idle"
         empty = not any(self._lanes.values())
@@ -220,15 +219,21 @@ class Batcher:
         return now - self._bulk_since > max(AGE_SECONDS, AGE_BATCHES * self.cost.seconds(self.cost.useful))
 
     def _board(
-        self, lane: Lane, wanted: float, now: float, riding: dict[Job[Any], int], expired: list[tuple[Job[Any], int]]
+        self,
+        lane: Lane,
+        work: float,
+        full: float,
+        now: float,
+        riding: dict[Job[Any], int],
+        expired: list[tuple[Job[Any], int]],
     ) -> float:
-        """Takes the samples of `wanted` work out of a lane, notes whose they are, and returns how much that was. Only
-        the last sample may exceed it. Lock held.
+        """Adds samples of a lane to a batch of that much `work` until it is `full`, notes whose they are, and returns
+        how much it holds then. Only the last sample may exceed it. Lock held.
         """
         queue = self._lanes[lane]
-        taken = 0.0
+        before = work
         others: list[Job[Any]] = []
-        while taken < wanted and queue:
+        while work < full and queue:
             job, _ = queue.popitem(last=False)
             if job.deadline is not None and job.deadline <= now:
                 self.door.waiting[lane] -= job.waiting * job.scale
@@ -237,28 +242,24 @@ class Batcher:
             if riding and job.form != next(iter(riding)).form:
                 others.append(job)
                 continue
-            if (job in riding or lane == "bulk") and self._delays(riding, wanted - taken):
+            if (job in riding or lane == "bulk") and self._delays(riding, work, full):
                 others.append(job)
                 break
             riding[job] = riding.get(job, 0) + 1
-            taken += job.scale
+            work += job.scale
             job.waiting -= 1
             if job.waiting:
                 queue[job] = None
         for job in reversed(others):
             queue[job] = None
             queue.move_to_end(job, last=False)
-        self.door.waiting[lane] -= taken
-        return taken
+        self.door.waiting[lane] -= work - before
+        return work
 
-    def _delays(self, riding: dict[Job[Any], int], more: float) -> bool:
-        """Whether interactive jobs that are complete in a batch would wait for so much more work in it, and for long.
-        Lock held.
-        """
-        if not any(job.lane == "interactive" and not job.waiting for job in riding):
-            return False
-        work = sum(count * job.scale for job, count in riding.items())
-        return self.cost.seconds(work + more) > LONGER * self.cost.seconds(work)
+    def _delays(self, riding: dict[Job[Any], int], work: float, full: float) -> bool:
+        """Whether interactive jobs that are complete in a batch would wait for long if it were filled up. Lock held."""
+        complete = any(job.lane == "interactive" and not job.waiting for job in riding)
+        return complete and self.cost.seconds(full) > LONGER * self.cost.seconds(work)
 
     def _leave(self, work: float, job: Future[Any]) -> None:
         with self._rotation.lock:

@@ -162,6 +162,13 @@ def test_a_terminated_run_saves_and_says_so(tmp_path: Path) -> None:
     assert checkpoint.load(out / LAST).progress["images"] > 0
 
 
+def torchrun(count: int, script: Path, *arguments: str) -> None:
+    """Runs a script in so many processes, of one group."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+    done = subprocess.run([*command, str(script), *arguments], capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_two_processes_train_one_model_and_the_first_one_keeps_it(tmp_path: Path) -> None:
     out = tmp_path / "run"
     flags = "cgan --data digits --preset smoke --images 320 --batch 32 --width 8 --latent 8 --threads 1"
@@ -173,10 +180,7 @@ def test_two_processes_train_one_model_and_the_first_one_keeps_it(tmp_path: Path
         "sys.exit(failed or [name for name in threads if 'gloo' in name] or None)",
         encoding="utf-8",
     )
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*torchrun, str(script), *flags.split(), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    torchrun(2, script, *flags.split(), "--out", str(out))
     assert checkpoint.load(out / LAST).progress["images"] == 320
 
 
@@ -188,12 +192,11 @@ def test_two_processes_have_the_loss_curve_of_one_with_the_same_global_batch(tmp
     script.write_text(
         "import json, sys; from training import loop; loop.train(json.loads(sys.argv[1]))", encoding="utf-8"
     )
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
     curves = []
     for count in (1, 2):
         out = tmp_path / str(count)
         values = json.dumps({**given, "out": str(out)})
-        subprocess.run([*torchrun, str(count), str(script), values], check=True, capture_output=True, timeout=180)
+        torchrun(count, script, values)
         lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
         curves.append([line["generator/l1"] for line in lines if "generator/l1" in line])
     assert len(curves[0]) == 20
