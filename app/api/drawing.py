@@ -212,7 +212,7 @@ def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: F
     Raises `UnknownClass`, and `InvalidParameter` for a class that an unconditional model can't have, samples past the
     largest index, a stage that it hasn't, or a sheet that the format can't hold.
     """
-    beyond = asked.n * (asked.best_of or 1) - 1
+    beyond = asked.drawn - 1
     if asked.index + beyond > MAX_SEED:
         drawn = "n" if asked.best_of is None else "n × best_of"
         message = f"must be an integer from 0 to {MAX_SEED - beyond} where {drawn} is {beyond + 1}"

@@ -113,6 +113,11 @@ class GenerateParameters(SampleParameters):
         int | None, Field(ge=1, description="columns of the sheet that n > 1 pictures are laid in; near-square if not")
     ] = None
 
+    @property
+    def drawn(self) -> int:
+        """How many samples are drawn: more than are sent where the critic chooses."""
+        return self.n * (self.best_of or 1)
+
 
 def limited(parameters: type[Asked], settings: Settings) -> type[Asked]:
     """The parameters of a verb with this server's own upper limits, in checks, errors and documentation at once."""
