@@ -263,7 +263,8 @@ def retry_after(seconds: float) -> dict[str, str]:
 
 
 class Overloaded(Problem):
-    """Refused at the door: too much work is queued. `seconds` is when the work that is queued now will be done.
+    """Refused at the door: too much work is queued. `seconds` is when to come back: the work that is queued now will be
+    done then, and it will be the turn of whoever was refused before.
 
     429 and not 503: proxies count a 503 as a failing replica and eject it, though shedding load is working as meant.
     """

@@ -93,9 +93,11 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     if (known := caching.undrawn(request, fields, media_type)) is not None:
         return known
 
+    deadline = started + (asked.timeout or here.settings.request_timeout)
+    # Drawing costs as much as all else that a refusal needs.
+    live.require_room(asked.drawn, deadline=deadline, lane=asked.priority, graph=drawing.role)
     inputs = await drawing.inputs()
     drawing = drawing.known(inputs)
-    deadline = started + (asked.timeout or here.settings.request_timeout)
     feed = Feed(framing(drawing, prefix)) if drawing.streamed else None
     work: Work[Any] = feed.work if feed else answers.body
     finish, timing, role = work(drawing, drawing.image), Timing(), drawing.role

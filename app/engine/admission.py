@@ -52,8 +52,19 @@ class Admission:
         self._limits = limits
 
     def admit(self, work: float, lane: Lane, jobs: int, left: float | None, pieces: int = 1) -> float:
-        """Raises `Overloaded`, `NotReady` or `Draining` unless a job may queue: so much work behind so many other
-        jobs of its lane, with `left` seconds to its deadline, encoded in so many pieces side by side.
+        """Lets a job in, see `require_room`, or raises what that raises, or `NotReady`."""
+        needed = self.require_room(work, lane, jobs, left, pieces)
+        # The last of all, since it may let a job through that is to show whether the model works again.
+        try:
+            self._health.admit()
+        except NotReady:
+            self._refused["failing"].inc()
+            raise
+        return needed
+
+    def require_room(self, work: float, lane: Lane, jobs: int, left: float | None, pieces: int = 1) -> float:
+        """Raises `Overloaded` or `Draining` unless a job may queue: so much work behind so many other jobs of its lane,
+        with `left` seconds to its deadline, encoded in so many pieces side by side.
 
         Predicted seconds until it is done; 0 if there was no need to ask. `ended` takes in what came of it.
         """
@@ -64,21 +75,15 @@ class Admission:
         if queued >= limit:
             self._refused["queue"].inc()
             detail = f"{queued:.3g} s of work wait for {self._model}; the limit is {limit:.3g} s."
-            raise Overloaded(detail, self._rotation.seconds(lane))
-        needed = 0.0
+            raise Overloaded(detail, self._back(work, lane))
         # While nothing waits no prediction refuses a job: if it is wrong, only the next job can put it right.
-        if left is not None and self._rotation.seconds(lane):
-            needed = self._needed(work, lane, jobs, min(pieces, self._limits.encoders))
-            if needed > left - min(self.allowance, MOST * left):
-                self._refused["deadline"].inc()
-                detail = f"{self._model} would take {needed:.3g} s; the deadline is in {left:.3g} s."
-                raise Overloaded(detail, self._rotation.seconds(lane))
-        # The last of all, since it may let a job through that is to show whether the model works again.
-        try:
-            self._health.admit()
-        except NotReady:
-            self._refused["failing"].inc()
-            raise
+        if left is None or not self._rotation.seconds(lane):
+            return 0
+        needed = self._needed(work, lane, jobs, min(pieces, self._limits.encoders))
+        if needed > left - min(self.allowance, MOST * left):
+            self._refused["deadline"].inc()
+            detail = f"{self._model} would take {needed:.3g} s; the deadline is in {left:.3g} s."
+            raise Overloaded(detail, self._back(work, lane))
         return needed
 
     def seconds(self, lane: Lane = "bulk") -> float:
@@ -101,6 +106,12 @@ class Admission:
     def encodable(self, seconds: float) -> float:
         """How much work one thread encodes in that time, a sample at least. Needs no lock."""
         return max(1, seconds / self._encoding) if self._encoding else 1
+
+    def _back(self, work: float, lane: Lane) -> float:
+        """Seconds until whoever is refused so much work is to come back."""
+        usual = self._cost.useful
+        seconds = work * self._cost.seconds(usual) / usual / self._rotation.executors
+        return self._rotation.back(lane, seconds, self._limits.queue_seconds)
 
     def _needed(self, work: float, lane: Lane, jobs: int, encoders: int) -> float:
         """Predicted seconds until a job of that much work, queued now behind so many others, would be done.

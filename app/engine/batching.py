@@ -111,6 +111,11 @@ class Batcher:
         job.add_done_callback(partial(self._leave, job.work))
         return job
 
+    def require_room(self, samples: int, deadline: float, lane: Lane) -> None:
+        """Raises what `submit` would of a job of that many samples, encoded side by side, before it is made."""
+        with self._rotation.lock:
+            self.door.require_room(samples, lane, len(self._lanes[lane]), deadline - time.monotonic(), samples)
+
     def seconds(self, lane: Lane = "bulk") -> float:
         """Predicted seconds of the work in this queue that goes before a new job of that lane."""
         return self.door.seconds(lane)

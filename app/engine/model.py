@@ -190,6 +190,14 @@ class LiveModel:
         self._call(self, math.inf if deadline is None else deadline)
         return deferred
 
+    def require_room(self, samples: int, *, deadline: float, lane: Lane, graph: str = "generator") -> None:
+        """Raises what `submit` would of a job of that many samples whose inputs are still to be made; nothing while the
+        model isn't in memory.
+        """
+        queues = self.queues
+        if queues is not None:
+            queues[graph].require_room(samples, deadline, lane)
+
     def arrive(self, queues: Queues) -> None:
         """It is in memory: the jobs that waited go into its queues, and those that come do at once."""
         watch(self.metrics, [batcher.door for batcher in queues.values()], self.health)

@@ -79,6 +79,9 @@ class Rotation(Generic[B]):
         self.lag = 0.0
         """Seconds from the end of a job until whoever waits for it goes on, lately."""
         self._errands: dict[int, deque[tuple[Callable[[], None], Future[Any]]]] = {}
+        self._back = 0.0
+        """When the last of those who were refused comes back, in `time.monotonic` seconds, if all do as they are told.
+        """
         self._taken: dict[int, float] = {}
         """Predicted seconds of the batch that each executor took and has not come back from."""
 
@@ -99,6 +102,18 @@ class Rotation(Generic[B]):
         queue. Needs no lock.
         """
         return sum(min(queue.seconds(lane), at_most) for queue in self._queues)
+
+    def back(self, lane: Lane, work: float, at_most: float) -> float:
+        """Predicted seconds until whoever is refused a job of that lane, `work` seconds long, is to come back: when
+        what goes before it is done, and that long after whoever was refused last, but no more than `at_most` later.
+
+        Of all who came back at once few would be let in, and refusing the rest takes the time that answers need: once
+        a busy machine is late, it would stay so. Lock held.
+        """
+        now = time.monotonic()
+        free = now + self.seconds(lane)
+        self._back = min(max(free, self._back + work), free + at_most)
+        return self._back - now
 
     @property
     def running(self) -> float:

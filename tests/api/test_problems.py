@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from app.api.drawing import Drawing
+from app.engine.admission import Admission
+from app.errors import Overloaded
 from app.latents import MAX_SEED
 from tests import toy
 from tests.api.conftest import Serve, count
@@ -148,6 +151,20 @@ def test_a_full_queue_says_when_to_come_back(serve: Serve, monkeypatch: pytest.M
         assert first.result().status_code == 200
     assert "s of work wait for toy@2; the limit is 1e-09 s." in problem(answer, 429)["detail"]
     assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_nothing_is_drawn_for_who_is_refused(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = serve()
+
+    def full(*_: object, **__: object) -> None:
+        raise Overloaded("3 s of work wait.", 3)
+
+    def draw(*_: object) -> None:
+        raise AssertionError("latents were drawn")
+
+    monkeypatch.setattr(Admission, "require_room", full)
+    monkeypatch.setattr(Drawing, "_draw", draw)
+    assert problem(client.post("/generate?model=toy"), 429)["detail"] == "3 s of work wait."
 
 
 def test_a_model_that_failed_to_load_says_why(serve: Serve, tmp_path: Path) -> None:

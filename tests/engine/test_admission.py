@@ -31,6 +31,30 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(wide_line: Line) -> Non
     assert wide_line.count("ganymede_refused_requests_total", reason="queue") == 1
 
 
+def test_those_who_are_refused_come_back_one_after_the_other(wide_line: Line) -> None:
+    batcher, _ = busy(wide_line, queue_seconds=3)
+    for value in range(6):
+        send(batcher, value)
+
+    def told() -> int:
+        with pytest.raises(Overloaded) as refused:
+            send(batcher, 7, 8)
+        return int(refused.value.headers["Retry-After-Ms"])
+
+    # Two seconds of work on two executors each, but no more than the limit after the queue is empty.
+    assert [round(told() / 1000, 1) for _ in range(5)] == [3, 4, 5, 6, 6]
+
+
+def test_room_is_refused_as_the_job_would_be_and_counted_once(line: Line) -> None:
+    batcher, _ = busy(line)
+    send(batcher, 1, 2, 3)
+    with pytest.raises(Overloaded, match=r"toy@1 would take 7 s; the deadline is in 5 s\."):
+        batcher.require_room(3, time.monotonic() + 5, "interactive")
+    assert line.count("ganymede_refused_requests_total", reason="deadline") == 1
+    batcher.require_room(2, time.monotonic() + 6, "interactive")
+    assert line.count("ganymede_queue_samples") == 3
+
+
 def test_whoever_comes_back_after_that_time_is_let_in(line: Line) -> None:
     batcher, gate = busy(line, queue_seconds=2)
     for value in range(2):
