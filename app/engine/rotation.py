@@ -12,7 +12,6 @@ from app.engine.cost import FRESH
 from app.errors import Draining
 from app.metrics import Lane
 
-
 TOGETHER = 0.02
 """Who is to come back within so many seconds is told the same moment, as an operating system does with timers that need
 not be exact: beside a busy device, which leaves nothing in the caches, the first of a group costs as much as four more.
