@@ -37,10 +37,11 @@ from app.api.edits import edit
 from app.api.entrance import Entrance
 from app.api.faces import inference, openai
 from app.api.hot import FrontedApp, HotRoutes
+from app.api.intake import Intake
 from app.api.predictions import predict
 from app.api.spans import Traces
 from app.api.walks import interpolate
-from app.engine import memory
+from app.engine import memory, providers
 from app.engine.catalog import Catalog
 from app.metrics import Metrics
 from app.settings import Settings
@@ -83,7 +84,7 @@ def create_app(settings: Settings | None = None, *, tracer_provider: TracerProvi
         # It would see only the requests that take the framework's way, and none of what the engine does; see `spans`.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.service = Service(settings, metrics, catalog)
+    app.state.service = Service(settings, metrics, catalog, Intake(providers.cores()))
     hot = generate.router(settings)
     routes = [route for route in hot.routes if isinstance(route, APIRoute)]
     front: ASGIApp = HotRoutes(app, routes)

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.intake import Intake
 from app.api.schemas import expectation, properties
 from app.engine.catalog import Catalog
 from app.errors import InvalidParameter
@@ -32,6 +33,8 @@ class Service:
     settings: Settings
     metrics: Metrics
     catalog: Catalog
+    intake: Intake
+    """Where uploaded pictures and frames are decoded."""
 
 
 def service(request: Request) -> Service:

@@ -4,7 +4,6 @@ A short one is answered whole. A long one is sent while the network is at it. Wh
 network's own samples, 100 MB for ten minutes of stereo at 16 kHz, whatever the rate of the recording.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -23,6 +22,7 @@ from app.access.scopes import needs
 from app.api import caching, headers, openapi
 from app.api.arrivals import Arrivals, Stream, begun
 from app.api.deps import DirectRoute, service
+from app.api.intake import Intake
 from app.api.jobs import carried_out, require_time, submitted
 from app.api.media_types import offered
 from app.api.negotiation import negotiated
@@ -86,7 +86,7 @@ def router(settings: Settings) -> APIRouter:
     """The route, with the limits of these settings."""
     limits = limited(EnhanceParameters, settings)
     routes = APIRouter(tags=["enhance"], route_class=DirectRoute)
-    decoders = asyncio.Semaphore(DECODERS)
+    decoders = Intake(DECODERS)
 
     @routes.post(
         "/enhance",
@@ -120,7 +120,7 @@ _ANSWER: openapi.Responses = {
 }
 
 
-async def _enhance(request: Request, model: type[EnhanceParameters], decoders: asyncio.Semaphore) -> Response:
+async def _enhance(request: Request, model: type[EnhanceParameters], decoders: Intake) -> Response:
     here = service(request)
     asked, upload = await uploaded(request, model, "audio", here.settings.upload_bytes)
     # From here on: a long recording may be on its way for longer than its answer may take.
@@ -129,10 +129,8 @@ async def _enhance(request: Request, model: type[EnhanceParameters], decoders: a
     live = here.catalog.get(asked.model, task="enhance")
     request.state.model = live.manifest.reference
     read = partial(_read, upload.data, live, here.settings, partial(_chosen, request, asked.format))
-    async with decoders:
-        recording = await run_in_threadpool(read)
-    decode = time.monotonic() - began
-    live.metrics.decode.observe(decode)
+    taken = await decoders.take(request, live, read, deadline=deadline, lane=asked.priority)
+    recording = taken.made
 
     form = recording.form
     fields = {
@@ -144,7 +142,7 @@ async def _enhance(request: Request, model: type[EnhanceParameters], decoders: a
         fields["Vary"] = "Accept"
     graph = live.manifest.graphs["generator"]
     inputs, made = {graph.given("audio").name: recording.pieces}, graph.output("audio").name
-    require_time(live, inputs, deadline)
+    require_time(live, inputs, deadline + taken.waited)
     if recording.plan.rows > AT_ONCE:
         arrivals: Arrivals[tuple[int, Samples]] = Arrivals()
         each = Piecewise(lambda row, outputs: arrivals.put((row, outputs[made])), lambda _: None)
@@ -158,7 +156,7 @@ async def _enhance(request: Request, model: type[EnhanceParameters], decoders: a
         return Stream(chunks, headers=fields, media_type=OFFERED[form.format])
     finish = partial(_file, recording, made)
     job = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority)
-    fields["Server-Timing"] = headers.server_timing(job.timing, time.monotonic() - began, decode=decode)
+    fields["Server-Timing"] = headers.server_timing(job.timing, time.monotonic() - began, decode=taken.seconds)
     return Response(job.result(), headers=fields, media_type=OFFERED[form.format])
 
 

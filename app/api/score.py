@@ -92,13 +92,14 @@ async def _score(request: Request, limits: type[ScoreParameters]) -> Response:
         raise InvalidParameter.of("model", message)
     labels = _labels(manifest, asked.class_, here.settings.max_samples)
 
-    picture, decode = await seen(live, "critic", upload, here.settings)
+    deadline = started + (asked.timeout or here.settings.request_timeout)
+    picture, decode = await seen(request, live, "critic", upload, deadline=deadline, lane=asked.priority)
     done = await carried_out(
         request,
         live,
         _inputs(manifest.graphs["critic"], picture, labels),
         lambda outputs: scores(manifest.graphs["critic"], outputs),
-        deadline=started + (asked.timeout or here.settings.request_timeout),
+        deadline=deadline,
         lane=asked.priority,
         graph="critic",
     )

@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 import numpy as np
 from fastapi import APIRouter
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -148,13 +147,12 @@ async def _answer(request: Request, model: type[TranslateParameters], verb: Lite
     request.state.model = live.manifest.reference
     translation = Translation(live, graph, file_format, verb, asked)
 
-    received = time.monotonic()
-    framed, recipe = await run_in_threadpool(_framed, upload.data, translation, here.settings)
-    decode = time.monotonic() - received
-    live.metrics.decode.observe(decode)
-    inputs = {live.manifest.graphs[graph].given("image").name: framed.samples}
     deadline = started + (asked.timeout or here.settings.request_timeout)
-    require_time(live, inputs, deadline, graph)
+    read = partial(_framed, upload.data, translation, here.settings)
+    taken = await here.intake.take(request, live, read, deadline=deadline, lane=asked.priority, graph=graph)
+    framed, recipe = taken.made
+    inputs = {live.manifest.graphs[graph].given("image").name: framed.samples}
+    require_time(live, inputs, deadline + taken.waited, graph)
     job = await carried_out(
         request,
         live,
@@ -168,7 +166,7 @@ async def _answer(request: Request, model: type[TranslateParameters], verb: Lite
         "X-Model": live.manifest.reference,
         "Cache-Control": caching.NEVER,
         "Content-Disposition": f'inline; filename="{live.manifest.name}-{live.manifest.version}.{file_format}"',
-        "Server-Timing": headers.server_timing(job.timing, time.monotonic() - started, decode=decode),
+        "Server-Timing": headers.server_timing(job.timing, time.monotonic() - started, decode=taken.seconds),
     }
     if asked.format is None:
         fields["Vary"] = "Accept"

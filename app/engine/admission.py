@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.engine.cost import FRESH, Cost
 from app.engine.health import Health
@@ -14,6 +14,16 @@ LATE, STEP, MOST = 0.005, 0.008, 0.25
 """One job in 200 may take longer than was predicted with the allowance. Each that does makes it grow by 0.8 % of the
 prediction, each other one shrink by a 200th of that (a quantile after Robbins & Monro 1951). It takes at most a quarter
 of the time to a deadline, so that some are let in who can show that less will do."""
+
+
+class Before(NamedTuple):
+    """What comes before a job can queue: `seconds` until then, if others are made ready first, one each `each`."""
+
+    seconds: float = 0.0
+    each: float = 0.0
+
+
+AT_ONCE = Before()
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,9 @@ class Admission:
             raise
         return needed
 
-    def require_room(self, work: float, lane: Lane, jobs: int, left: float | None, pieces: int = 1) -> float:
+    def require_room(
+        self, work: float, lane: Lane, jobs: int, left: float | None, pieces: int = 1, before: Before = AT_ONCE
+    ) -> float:
         """Raises `Overloaded` or `Draining` unless a job may queue: so much work behind so many other jobs of its lane,
         with `left` seconds to its deadline, encoded in so many pieces side by side.
 
@@ -75,15 +87,17 @@ class Admission:
         if queued >= limit:
             self._refused["queue"].inc()
             detail = f"{queued:.3g} s of work wait for {self._model}; the limit is {limit:.3g} s."
-            raise Overloaded(detail, self._back(work, lane))
+            raise Overloaded(detail, self._back(work, lane, before))
         # While nothing waits no prediction refuses a job: if it is wrong, only the next job can put it right.
-        if left is None or not self._rotation.seconds(lane):
+        if left is None or not (before.seconds or self._rotation.seconds(lane)):
             return 0
         needed = self._needed(work, lane, jobs, min(pieces, self._limits.encoders))
+        # The device goes on meanwhile.
+        needed += max(0.0, before.seconds - self._rotation.seconds(lane))
         if needed > left - min(self.allowance, MOST * left):
             self._refused["deadline"].inc()
             detail = f"{self._model} would take {needed:.3g} s; the deadline is in {left:.3g} s."
-            raise Overloaded(detail, self._back(work, lane))
+            raise Overloaded(detail, self._back(work, lane, before))
         return needed
 
     def seconds(self, lane: Lane = "bulk") -> float:
@@ -107,11 +121,11 @@ class Admission:
         """How much work one thread encodes in that time, a sample at least. Needs no lock."""
         return max(1, seconds / self._encoding) if self._encoding else 1
 
-    def _back(self, work: float, lane: Lane) -> float:
+    def _back(self, work: float, lane: Lane, before: Before) -> float:
         """Seconds until whoever is refused so much work is to come back."""
         usual = self._cost.useful
         seconds = work * self._cost.seconds(usual) / usual / self._rotation.executors
-        return self._rotation.back(lane, seconds, self._limits.queue_seconds)
+        return self._rotation.back(lane, max(seconds, before.each), self._limits.queue_seconds, before.seconds)
 
     def _needed(self, work: float, lane: Lane, jobs: int, encoders: int) -> float:
         """Predicted seconds until a job of that much work, queued now behind so many others, would be done.

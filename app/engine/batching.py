@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from app.engine.admission import Admission, Limits
+from app.engine.admission import AT_ONCE, Admission, Before, Limits
 from app.engine.batch import Batch, Piece
 from app.engine.cost import Cost
 from app.engine.health import Health
@@ -111,10 +111,11 @@ class Batcher:
         job.add_done_callback(partial(self._leave, job.work))
         return job
 
-    def require_room(self, samples: int, deadline: float, lane: Lane) -> None:
-        """Raises what `submit` would of a job of that many samples, encoded side by side, before it is made."""
+    def require_room(self, samples: int, deadline: float, lane: Lane, before: Before = AT_ONCE) -> None:
+        """Raises what `submit` would of a job of that many samples, encoded side by side, that is yet to be made."""
         with self._rotation.lock:
-            self.door.require_room(samples, lane, len(self._lanes[lane]), deadline - time.monotonic(), samples)
+            left = deadline - time.monotonic()
+            self.door.require_room(samples, lane, len(self._lanes[lane]), left, samples, before)
 
     def seconds(self, lane: Lane = "bulk") -> float:
         """Predicted seconds of the work in this queue that goes before a new job of that lane."""

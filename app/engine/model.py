@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from app import contract
 from app.contract import Graph, Manifest
 from app.engine import outputs, trial, warmup
-from app.engine.admission import Limits, watch
+from app.engine.admission import AT_ONCE, Before, Limits, watch
 from app.engine.batch import Batch
 from app.engine.batching import Batcher
 from app.engine.bounded import within
-from app.engine.cost import Cost
+from app.engine.cost import FRESH, Cost
 from app.engine.cuda import GpuSession
 from app.engine.deferred import Deferred
 from app.engine.health import Health
@@ -89,6 +89,8 @@ class LiveModel:
         """Bytes that its sessions take at least."""
         self.seconds: float | None = None
         """How long it took to load, the last time."""
+        self.decoding = 0.0
+        """Seconds that it takes to decode what is sent for it, lately."""
         self.used = 0.0
         """When the last job came, in `time.monotonic` seconds."""
         self.vitals = _vitals(manifest, host, self._run)
@@ -130,6 +132,10 @@ class LiveModel:
     def lagged(self, seconds: float) -> None:
         """Takes in how long a job that had ended waited for whoever asked: admission counts with it."""
         self._host.rotation.lagged(seconds)
+
+    def decoded(self, seconds: float) -> None:
+        """Takes in how long an upload took to decode."""
+        self.decoding += FRESH * (seconds - self.decoding) if self.decoding else seconds
 
     def abandoned(self, samples: int) -> None:
         """Counts samples whose client was gone before they were queued, or when they were done."""
@@ -190,13 +196,21 @@ class LiveModel:
         self._call(self, math.inf if deadline is None else deadline)
         return deferred
 
-    def require_room(self, samples: int, *, deadline: float, lane: Lane, graph: str = "generator") -> None:
+    def require_room(
+        self,
+        samples: int,
+        *,
+        deadline: float,
+        lane: Lane,
+        graph: str = "generator",
+        before: Before = AT_ONCE,
+    ) -> None:
         """Raises what `submit` would of a job of that many samples whose inputs are still to be made; nothing while the
         model isn't in memory.
         """
         queues = self.queues
         if queues is not None:
-            queues[graph].require_room(samples, deadline, lane)
+            queues[graph].require_room(samples, deadline, lane, before)
 
     def arrive(self, queues: Queues) -> None:
         """It is in memory: the jobs that waited go into its queues, and those that come do at once."""

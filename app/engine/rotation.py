@@ -108,15 +108,16 @@ class Rotation(Generic[B]):
         """
         return sum(min(queue.seconds(lane), at_most) for queue in self._queues)
 
-    def back(self, lane: Lane, work: float, at_most: float) -> float:
+    def back(self, lane: Lane, work: float, at_most: float, ahead: float = 0.0) -> float:
         """Predicted seconds until whoever is refused a job of that lane, `work` seconds long, is to come back: when
-        what goes before it is done, and that long after whoever was refused last, but no more than `at_most` later.
+        what goes before it is done, here and for `ahead` seconds elsewhere, and that long after whoever was refused
+        last, but no more than `at_most` later.
 
         Of all who came back at once few would be let in, and refusing the rest takes the time that answers need: once
         a busy machine is late, it would stay so. Lock held.
         """
         now = time.monotonic()
-        free = now + self.seconds(lane)
+        free = now + max(ahead, self.seconds(lane))
         self._back = min(max(free, self._back + work), free + at_most)
         return max(0.0, self._back // TOGETHER * TOGETHER - now)
 

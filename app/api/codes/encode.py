@@ -93,7 +93,8 @@ async def _encode(request: Request, limits: type[EncodeParameters]) -> Response:
     live = here.catalog.get(asked.model, task="reconstruct")
     manifest = live.manifest
     request.state.model = manifest.reference
-    picture, decode = await seen(live, "encoder", upload, here.settings)
+    deadline = started + (asked.timeout or here.settings.request_timeout)
+    picture, decode = await seen(request, live, "encoder", upload, deadline=deadline, lane=asked.priority)
 
     def finish(outputs: Arrays) -> bytes:
         return _file(manifest, manifest.graphs["encoder"], outputs, file_format)
@@ -103,7 +104,7 @@ async def _encode(request: Request, limits: type[EncodeParameters]) -> Response:
         live,
         picture,
         finish,
-        deadline=started + (asked.timeout or here.settings.request_timeout),
+        deadline=deadline,
         lane=asked.priority,
         graph="encoder",
     )

@@ -84,7 +84,7 @@ async def _reconstruct(request: Request, limits: type[ReconstructParameters]) ->
     label = required_class(manifest, asked.class_)
     deadline = started + (asked.timeout or here.settings.request_timeout)
 
-    picture, decode = await seen(live, "encoder", upload, here.settings)
+    picture, decode = await seen(request, live, "encoder", upload, deadline=deadline, lane=asked.priority)
     encoded = await carried_out(
         request, live, picture, lambda outputs: outputs, deadline=deadline, lane=asked.priority, graph="encoder"
     )

@@ -135,7 +135,7 @@ async def _edit(request: Request, limits: type[EditParameters]) -> Response:
     deadline = started + (asked.timeout or here.settings.request_timeout)
     timing, before = Timing(), {}
     if upload is not None:
-        picture, before["decode"] = await seen(live, "encoder", upload, here.settings)
+        picture, before["decode"] = await seen(request, live, "encoder", upload, deadline=deadline, lane=asked.priority)
         encoded = await carried_out(
             request, live, picture, lambda outputs: outputs, deadline=deadline, lane=asked.priority, graph="encoder"
         )

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, cast
 
 from fastapi import APIRouter
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -128,18 +128,16 @@ async def _predict(request: Request, limits: type[PredictParameters]) -> Respons
     live = here.catalog.get(asked.model, task="predict")
     request.state.model = live.manifest.reference
 
-    received = time.monotonic()
-    prediction = await run_in_threadpool(_settled, asked, upload, live, file_format, here.settings)
-    decode = time.monotonic() - received
-    live.metrics.decode.observe(decode)
     deadline = started + (asked.timeout or here.settings.request_timeout)
-    file, timing = await rolled_out(request, prediction, deadline=deadline, lane=asked.priority)
+    read = partial(_settled, asked, upload, live, file_format, here.settings)
+    taken = await here.intake.take(request, live, read, deadline=deadline, lane=asked.priority)
+    file, timing = await rolled_out(request, taken.made, deadline=deadline, lane=asked.priority)
     fields = {
         "X-Model": live.manifest.reference,
         "Cache-Control": caching.NEVER,
         "Content-Disposition": f"{'attachment' if file_format in ('zip', 'npy') else 'inline'}; "
         f'filename="{live.manifest.name}-{live.manifest.version}.{file_format}"',
-        "Server-Timing": headers.server_timing(timing, time.monotonic() - started, decode=decode),
+        "Server-Timing": headers.server_timing(timing, time.monotonic() - started, decode=taken.seconds),
     }
     if asked.format is None:
         fields["Vary"] = "Accept"

@@ -1,0 +1,126 @@
+"""Uploads wait for their turn to be decoded: whoever can't be answered then is told at once, and nobody else waits."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from app.api import sight
+from app.api.intake import Intake
+from tests.api.conftest import Serve, count
+from tests.api.held import post, until
+from tests.api.test_encode import PICTURE, png
+
+FILE = png(PICTURE)
+
+
+class Decoder:
+    """Stands in for the decoder: it waits until told to go on, and counts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go = Event()
+        self.begun = self.at_once = self.most = 0
+        self._lock = Lock()
+        monkeypatch.setattr(sight.pictures, "decode", self.decode)
+
+    def decode(self, *_: object, **__: object) -> np.ndarray:
+        with self._lock:
+            self.begun += 1
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+        assert self.go.wait(10), "the test never let this upload go"
+        with self._lock:
+            self.at_once -= 1
+        return PICTURE
+
+
+@pytest.fixture
+def client(serve: Serve, studio_dir: Path) -> TestClient:
+    client = serve(models=studio_dir)
+    client.app.state.service = replaced(client, Intake(2))
+    return client
+
+
+def replaced(client: TestClient, intake: Intake) -> Any:
+    here = client.app.state.service
+    return type(here)(here.settings, here.metrics, here.catalog, intake)
+
+
+async def score(client: TestClient, query: str = "", gone: asyncio.Event | None = None) -> tuple[int, dict[str, Any]]:
+    """Status and document of the answer."""
+    start, body = await post(client, f"model=judged{query}", gone or asyncio.Event(), path="/score", content=FILE)
+    return start["status"], json.loads(body["body"])
+
+
+def test_so_many_are_decoded_at_once_and_the_others_in_their_order(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder = Decoder(monkeypatch)
+
+    async def story() -> list[tuple[int, dict[str, Any]]]:
+        all_of_them = [asyncio.create_task(score(client)) for _ in range(6)]
+        await until(lambda: decoder.begun == 2)
+        await asyncio.sleep(0.05)
+        assert decoder.begun == 2
+        decoder.go.set()
+        return await asyncio.gather(*all_of_them)
+
+    assert {status for status, _ in asyncio.run(story())} == {200}
+    assert (decoder.begun, decoder.most) == (6, 2)
+    assert count(client, "ganymede_phase_seconds_count", model="judged@1", phase="decode") == 6
+
+
+def test_who_could_not_be_answered_in_time_is_told_before_anything_is_decoded(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder = Decoder(monkeypatch)
+    client.app.state.service.catalog.get("judged").decoding = 4.0
+
+    async def story() -> None:
+        first = asyncio.create_task(score(client, "&timeout=9"))
+        await until(lambda: decoder.begun == 1)
+        # Four seconds each, two at once: the second is through after four, and the fourth would be after eight.
+        second, third = (asyncio.create_task(score(client, "&timeout=9")) for _ in range(2))
+        await until(lambda: decoder.begun == 2)
+        began = time.monotonic()
+        status, said = await score(client, "&timeout=7")
+        assert time.monotonic() - began < 1
+        assert (status, said["type"].rpartition(":")[2]) == (429, "overloaded")
+        assert said["detail"].startswith("judged@1 would take 8")
+        assert decoder.begun == 2
+        decoder.go.set()
+        assert [status for status, _ in await asyncio.gather(first, second, third)] == [200] * 3
+
+    asyncio.run(story())
+    assert count(client, "ganymede_refused_requests_total", model="judged@1", reason="deadline") == 1
+
+
+def test_nothing_is_decoded_for_whose_time_ran_out_or_who_left_before_the_turn_came(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder = Decoder(monkeypatch)
+    left = asyncio.Event()
+
+    async def story() -> None:
+        first = [asyncio.create_task(score(client)) for _ in range(2)]
+        await until(lambda: decoder.begun == 2)
+        late = asyncio.create_task(score(client, "&timeout=0.05"))
+        gone = asyncio.create_task(post(client, "model=judged", left, path="/score", content=FILE))
+        await asyncio.sleep(0.1)
+        left.set()
+        decoder.go.set()
+        assert [status for status, _ in await asyncio.gather(*first)] == [200, 200]
+        status, said = await late
+        assert (status, said["type"].rpartition(":")[2]) == (429, "deadline-exceeded")
+        assert (await gone)[0]["status"] == 499
+
+    asyncio.run(story())
+    assert decoder.begun == 2
+    for reason in ("deadline", "cancelled"):
+        assert count(client, "ganymede_dropped_samples_total", model="judged@1", reason=reason) == 1
