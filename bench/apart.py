@@ -1,6 +1,6 @@
 """A module of this package run in a process of its own, so that it doesn't share Python's lock with who waits for it.
 
-A task goes in as JSON on the command line, a result comes out as JSON on standard output.
+A task goes in as JSON on standard input, which has room for a file, a result comes out as JSON on standard output.
 """
 
 import json
@@ -11,12 +11,13 @@ from typing import Any
 
 
 def run(module: str, task: Mapping[str, Any], limit: float) -> Any:
-    """The result of `python -m MODULE TASK`, which may take that many seconds."""
-    command = [sys.executable, "-m", module, json.dumps(task)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=limit)  # noqa: S603 (our own)
+    """The result of `python -m MODULE`, which may take that many seconds."""
+    command = [sys.executable, "-m", module]
+    said = json.dumps(task).encode()
+    done = subprocess.run(command, input=said, stdout=subprocess.PIPE, check=True, timeout=limit)  # noqa: S603 (our own)
     return json.loads(done.stdout)
 
 
 def task() -> Any:
     """In that process: the task."""
-    return json.loads(sys.argv[1])
+    return json.load(sys.stdin)

@@ -1,7 +1,7 @@
 """Requests that come when they come, as from many clients who know nothing of each other: a Poisson process.
 
 A closed loop (`load`) asks less when a server is slow; this does not. A request's time counts from when it was due,
-also where the generator was late. `python -m bench.arrivals TASK` is the process that asks.
+also where the generator was late. `python -m bench.arrivals` is the process that asks.
 """
 
 import asyncio

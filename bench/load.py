@@ -1,6 +1,6 @@
 """The load generator: closed loops of keep-alive connections to a server of this machine, in a process of their own.
 
-`run` starts the process; `python -m bench.load TASK` is it, and prints a `Round` for each group as JSON.
+`run` starts the process; `python -m bench.load` is it, and prints a `Round` for each group as JSON.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Traffic as it comes: requests of every kind that a folder's models can, some of whose clients vanish.
 
-`python -m bench.mixed TASK` is the process of the clients. Each keeps its connection and asks again at a random moment,
+`python -m bench.mixed` is the process of the clients. Each keeps its connection and asks again at a random moment,
 so that all together ask for so many requests a second; or at once, where the rate is None. Answers may come in chunks.
 """
 

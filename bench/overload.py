@@ -2,7 +2,7 @@
 truth about when to come back?
 
 Each client gives its request a limit. One that is answered asks again at once. One that is refused waits as long as it
-was told, and comes again. `python -m bench.overload TASK` is the process of the clients.
+was told, and comes again. `python -m bench.overload` is the process of the clients.
 
 `Retry-After` says when the work that is queued now will be done. The clients know when it was: once the last request
 that was accepted before the refused one was asked has its answer. The error is the difference of the two, as a share
@@ -16,7 +16,7 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import accumulate
 from statistics import median
@@ -30,6 +30,7 @@ from bench.wire import HOST, Answer, Ask, Connection, percentiles
 CLIENTS = 400
 LIMIT = 0.5
 """Seconds in which a request must be answered."""
+GENERATE = Ask()
 PRECISE = b"retry-after-ms"
 """Milliseconds, as several vendors' clients read it: RFC 9110 has whole seconds only, which say little here."""
 
@@ -71,6 +72,7 @@ class Log:
     """What all clients share: seeds, when it counts, and what happened."""
 
     ask: Ask
+    limit: float
     seeds: Iterator[int]
     begin: float
     end: float
@@ -107,7 +109,7 @@ class Client(Connection):
         wait = 0.0
         if refused:
             told = retry_after(answer)
-            wait = LIMIT if told is None else told
+            wait = log.limit if told is None else told
             if counts and told is None:
                 log.counts["untold"] += 1
             elif counts:
@@ -143,7 +145,7 @@ def _summary(log: Log, seconds: float) -> Overload:
     counted = [answered - asked for asked, answered in log.accepted if log.begin <= answered <= log.end]
     asked, answered = zip(*sorted(log.accepted), strict=True) if log.accepted else ((), ())
     latest = list(zip(asked, accumulate(answered, max), strict=True))
-    in_time = sum(one <= LIMIT for one in counted)
+    in_time = sum(one <= log.limit for one in counted)
     return Overload(
         in_time / seconds,
         *percentiles(counted),
@@ -158,11 +160,10 @@ def _summary(log: Log, seconds: float) -> Overload:
     )
 
 
-async def _overload(port: int, window: Window, first_seed: int) -> Overload:
+async def _overload(port: int, window: Window, first_seed: int, ask: Ask, limit: float) -> Overload:
     loop = asyncio.get_running_loop()
     begin = time.perf_counter() + window.warmup
-    ask = Ask(f"/generate?seed={{seed}}&timeout={LIMIT}")
-    log = Log(ask, itertools.count(first_seed), begin, begin + window.seconds)
+    log = Log(ask, limit, itertools.count(first_seed), begin, begin + window.seconds)
     ends = []
     for _ in range(CLIENTS):
         ends.append(loop.create_future())
@@ -173,13 +174,21 @@ async def _overload(port: int, window: Window, first_seed: int) -> Overload:
     return _summary(log, window.seconds)
 
 
-def run(port: int, window: Window, first_seed: int) -> Overload:
-    """Sends `CLIENTS` to the service on `port`, each of whose requests is of no use after `LIMIT` seconds."""
-    task = {"port": port, "window": asdict(window), "first_seed": first_seed}
+def run(port: int, window: Window, first_seed: int, ask: Ask = GENERATE, limit: float = LIMIT) -> Overload:
+    """Sends `CLIENTS` to the service on `port`, each of whose requests is of no use after `limit` seconds."""
+    limited = replace(ask, target=f"{ask.target}&timeout={limit}")
+    task = {
+        "port": port,
+        "window": asdict(window),
+        "first_seed": first_seed,
+        "ask": asdict(limited),
+        "limit": limit,
+    }
     return Overload(**apart.run("bench.overload", task, window.warmup + window.seconds + 2 * PATIENCE))
 
 
 if __name__ == "__main__":
     given = apart.task()
-    done = uvloop.run(_overload(given["port"], Window(**given["window"]), given["first_seed"]))
+    given |= {"window": Window(**given["window"]), "ask": Ask(**given["ask"])}
+    done = uvloop.run(_overload(**given))
     print(json.dumps(asdict(done)))

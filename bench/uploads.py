@@ -1,7 +1,9 @@
-"""What an uploaded picture costs beside its decoding, graph and encoding, and whether uploads share batches.
+"""What an uploaded picture costs beside its decoding, graph and encoding, whether uploads share batches, and what
+becomes of more of them than can be answered in time.
 
-`python -m bench.uploads` prints a Markdown table: the raw chain, `/translate` one at a time, and many at once. The raw
-chain is the same work in this process, one picture after the other on one thread or on all cores, whichever is quicker.
+`python -m bench.uploads` prints a Markdown table: the raw chain, `/translate` one at a time, many at once, and larger
+ones from a crowd. The raw chain is the same work in this process, one picture after the other on one thread or on all
+cores, whichever is quicker.
 """
 
 import argparse
@@ -20,13 +22,17 @@ from app.media import images, pictures
 from app.media.framing import frame
 from app.media.provenance import Derivation
 from app.settings import Settings
-from bench import conditions, load, servers
+from bench import conditions, load, overload, servers
 from bench.limit import milliseconds
 from bench.load import Group, Window
 from bench.wire import Ask
 
 MODELS = Path("models")
 CONCURRENCY = 32
+LARGE = 1000
+"""The sides of a crowd's pictures: decoding one costs more than the model does."""
+SETTLING = 8.0
+"""Seconds after which a crowd has been told when to come back."""
 
 
 def main() -> None:
@@ -36,11 +42,17 @@ def main() -> None:
     parser.add_argument("--beside", default="fashion", help="a model that generates: the server starts with it")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement in a round")
+    parser.add_argument("--limit", type=float, default=1.0, help="seconds in which an upload of a crowd is of use")
     given = parser.parse_args()
     here = conditions.now()
     folder = next((MODELS / given.model).iterdir())
     manifest = contract.read(folder)
-    upload = photo(manifest)
+    tensor = manifest.graphs["generator"].given("image")
+    height, width, channels = tensor.usual or tensor.sample
+    upload = photo(height, width, channels)
+    large = Ask(
+        f"/translate?model={given.model}&format=png", photo(LARGE, LARGE, channels).decode("latin-1"), kind="image/jpeg"
+    )
     ask = Ask(f"/translate?model={given.model}&format=png", upload.decode("latin-1"), kind="image/jpeg")
     raw, one, many, batches = [], [], [], []
     with servers.running(servers.ganymede(MODELS, given.beside)) as [server]:
@@ -55,6 +67,8 @@ def main() -> None:
             one.append(alone)
             many.append(crowd)
             batches.append(samples / count)
+        [most] = load.run(server.port, Window(1, given.seconds), 0, Group(large, CONCURRENCY))
+        crowded = overload.run(server.port, Window(SETTLING, 2 * given.seconds), 0, large, given.limit)
         useful = server.json(f"/models/{given.model}")
     print(f"{here.date}, {here.processor}, {here.cores} cores, load average {here.load:.2f}, {here.ganymede}\n")
     print("| what | median of the rounds | all rounds |\n|---|---|---|")
@@ -63,14 +77,17 @@ def main() -> None:
     _row("**more than the raw chain of its round, ms**", [done.p50 - bare for done, bare in zip(one, raw, strict=True)])
     _row(f"pictures per second at concurrency {CONCURRENCY}", [done.images_per_second for done in many])
     _row(f"pictures in a batch at concurrency {CONCURRENCY}, mean", batches)
+    print(
+        f"\nPictures of {LARGE}×{LARGE}: {most.images_per_second:.1f} a second at concurrency {CONCURRENCY}. From "
+        f"{overload.CLIENTS} clients with {given.limit:g} s each: {crowded.images_per_second:.1f} a second in time, "
+        f"{crowded.late} late, {crowded.refused} refused, errors: {crowded.errors or 'none'}."
+    )
     print(f"\nErrors: {[done.errors for done in (*one, *many) if done.errors] or 'none'}.")
     print(f"Seconds by batch size: {useful['seconds_by_batch_size']}")
 
 
-def photo(manifest: Manifest) -> bytes:
-    """A JPEG of the size that the model was trained on: blocks of colour, as labels and photos have, and some grain."""
-    tensor = manifest.graphs["generator"].given("image")
-    height, width, channels = tensor.usual or tensor.sample
+def photo(height: int, width: int, channels: int) -> bytes:
+    """A JPEG of that size: blocks of colour, as labels and photos have, and some grain."""
     rng = np.random.Generator(np.random.Philox(key=[0, 0]))
     blocks = rng.integers(0, 240, (8, 8, channels), dtype=np.uint8).repeat(height // 8, 0).repeat(width // 8, 1)
     grain = rng.integers(0, 16, blocks.shape, dtype=np.uint8)
