@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
@@ -10,11 +11,14 @@ from starlette.requests import Request
 
 from app.api.jobs import require_client
 from app.engine.admission import Before
+from app.engine.batching import AGE_SECONDS
 from app.engine.model import LiveModel
 from app.errors import DeadlineExceeded
 from app.metrics import Lane
 
 T = TypeVar("T")
+
+LANES: tuple[Lane, Lane] = ("interactive", "bulk")
 
 
 class Taken(NamedTuple, Generic[T]):
@@ -26,16 +30,20 @@ class Taken(NamedTuple, Generic[T]):
 
 
 class Intake:
-    """Lets so many uploads be decoded at once, in the order in which they came. Of one event loop.
+    """Lets so many uploads be decoded at once, in the order in which they came, interactive ones before bulk.
+
+    Bulk ages as in the engine. Of one event loop.
 
     The threads of a framework would decode forty at once, and nobody could tell when the last of them is done.
     """
 
     def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
-        self._turns = asyncio.Semaphore(at_once)
-        self._waiting = 0.0
-        """Predicted seconds, on one thread, of the uploads that are here."""
+        self._at_once = self._free = at_once
+        self._turns: dict[Lane, deque[asyncio.Future[None]]] = {"interactive": deque(), "bulk": deque()}
+        self._bulk_since = 0.0
+        """When bulk had its last turn, or began to wait."""
+        self._here: dict[Lane, int] = {"interactive": 0, "bulk": 0}
+        """Predicted nanoseconds, on one thread, of the uploads that are here: whole ones, so that none are left over."""
 
     async def take(
         self,
@@ -54,21 +62,59 @@ class Intake:
         """
         came, own = time.monotonic(), live.decoding
         # While nothing waits no prediction refuses, as at the engine's door.
-        seconds = (self._waiting + own) / self._at_once if self._waiting else 0.0
-        before = Before(seconds, own / self._at_once)
+        ahead = self._seconds(lane)
+        before = Before(ahead and ahead + own / self._at_once, own / self._at_once)
         live.require_room(1, deadline=deadline, lane=lane, graph=graph, before=before)
-        self._waiting += own
+        nanoseconds = round(1e9 * own)
+        self._here[lane] += nanoseconds
         try:
-            async with self._turns:
+            await self._turn(lane)
+            try:
                 require_client(request, live, 1)
                 began = time.monotonic()
                 if began > deadline:
                     live.metrics.dropped["deadline"].inc()
-                    raise DeadlineExceeded(began - came, self._waiting / self._at_once)
+                    raise DeadlineExceeded(began - came, self._seconds(lane))
                 made = await run_in_threadpool(decode)
                 ended = time.monotonic()
+            finally:
+                self._pass_on()
         finally:
-            self._waiting -= own
+            self._here[lane] -= nanoseconds
         live.decoded(ended - began)
         live.metrics.decode.observe(ended - came)
         return Taken(made, ended - came, began - came)
+
+    def _seconds(self, lane: Lane) -> float:
+        """Predicted seconds until all are decoded that go before a new upload of that lane."""
+        here = self._here["interactive"] + (self._here["bulk"] if lane == "bulk" else 0)
+        return here / 1e9 / self._at_once
+
+    async def _turn(self, lane: Lane) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        if lane == "bulk" and not self._turns["bulk"]:
+            self._bulk_since = time.monotonic()
+        self._turns[lane].append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        """Gives a turn to whoever is next."""
+        now = time.monotonic()
+        aged = now - self._bulk_since > AGE_SECONDS
+        for lane in LANES[::-1] if aged else LANES:
+            while self._turns[lane]:
+                turn = self._turns[lane].popleft()
+                if not turn.cancelled():
+                    turn.set_result(None)
+                    if lane == "bulk":
+                        self._bulk_since = now
+                    return
+        self._free += 1

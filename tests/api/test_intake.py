@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from app.api import sight
+from app.api import intake, sight
 from app.api.intake import Intake
+from app.metrics import Lane
 from tests.api.conftest import Serve, count
 from tests.api.held import post, until
 from tests.api.test_encode import PICTURE, png
@@ -124,3 +125,34 @@ def test_nothing_is_decoded_for_whose_time_ran_out_or_who_left_before_the_turn_c
     assert decoder.begun == 2
     for reason in ("deadline", "cancelled"):
         assert count(client, "ganymede_dropped_samples_total", model="judged@1", reason=reason) == 1
+
+
+def test_whom_somebody_waits_for_goes_before_bulk_until_that_has_aged(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(intake.time, "monotonic", lambda: now[0])
+    order: list[str] = []
+    turns = Intake(1)
+
+    async def taken(name: str, lane: Lane, seconds: float) -> None:
+        await turns._turn(lane)
+        order.append(name)
+        now[0] += seconds
+        turns._pass_on()
+
+    async def story() -> None:
+        await turns._turn("interactive")
+        each: list[tuple[str, Lane, float]] = [
+            ("bulk 1", "bulk", 0.1),
+            ("bulk 2", "bulk", 0.1),
+            *((str(number), "interactive", 0.4) for number in range(5)),
+        ]
+        waiting = [asyncio.create_task(taken(*one)) for one in each]
+        await asyncio.sleep(0)
+        waiting[-1].cancel()
+        await asyncio.sleep(0)
+        turns._pass_on()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    asyncio.run(story())
+    assert order == ["0", "1", "2", "bulk 1", "3", "bulk 2"]
+    assert turns._free == 1
