@@ -43,7 +43,7 @@ class Intake:
         self._bulk_since = 0.0
         """When bulk had its last turn, or began to wait."""
         self._here: dict[Lane, int] = {"interactive": 0, "bulk": 0}
-        """Predicted nanoseconds, on one thread, of the uploads that are here: whole ones, so that none are left over."""
+        """Predicted nanoseconds, on one thread, of the uploads that are here: whole numbers, whose sums are exact."""
 
     async def take(
         self,
