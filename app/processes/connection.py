@@ -70,8 +70,8 @@ class Connection(HttpToolsProtocol):
         self._lost = False
         """Whether the client is gone."""
         self._socket: socket.socket | None = None
-        """The transport's, where the kernel tells its state. Not to be closed here; uvloop's own object costs three
-        times as much to ask."""
+        """The transport's, once it was needed. Not to be closed here; uvloop's own object costs three times as much to
+        ask."""
         self._before: list[RequestResponseCycle] = []
         """Requests that were not answered when the next one came."""
         self._received = 0
@@ -83,8 +83,6 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         super().connection_made(transport)
         self.transport = cast(asyncio.Transport, Gathering(transport, self.loop))
-        if self.client is not None and sys.platform == "linux":
-            self._socket = socket.socket(fileno=transport.get_extra_info("socket").fileno())
         if len(self.connections) > self._most:
             self._end("full")
             self.transport.write(self._said("full"))
@@ -165,7 +163,12 @@ class Connection(HttpToolsProtocol):
 
     def _left(self) -> bool:
         """Whether the kernel tells that the client's end is closed; only Linux does, and of TCP alone."""
-        return self._socket is not None and self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) in GONE
+        if self.client is None or sys.platform != "linux":
+            return False
+        if self._socket is None:
+            own = self.transport.get_extra_info("socket")
+            self._socket = socket.socket(own.family, own.type, own.proto, own.fileno())
+        return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) in GONE
 
     def _lose(self, cycles: Iterable[RequestResponseCycle]) -> None:
         self._lost = True
