@@ -4,9 +4,9 @@ truth about when to come back?
 Each client gives its request a limit. One that is answered asks again at once. One that is refused waits as long as it
 was told, and comes again. `python -m bench.overload` is the process of the clients.
 
-`Retry-After` says when the work that is queued now will be done. The clients know when it was: once the last request
-that was accepted before the refused one was asked has its answer. The error is the difference of the two, as a share
-of the true time.
+`Retry-After` says when the work that is queued now will be done, or later where others were refused just before. The
+clients know when it was: once the last request that was accepted before the refused one was asked has its answer. The
+error is the difference of the two, as a share of the true time.
 """
 
 import asyncio

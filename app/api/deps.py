@@ -34,7 +34,7 @@ class Service:
     metrics: Metrics
     catalog: Catalog
     intake: Intake
-    """Where uploaded pictures and frames are decoded."""
+    """Whose turn it is to have an uploaded picture, or frames, decoded."""
 
 
 def service(request: Request) -> Service:

@@ -142,7 +142,7 @@ async def _enhance(request: Request, model: type[EnhanceParameters], decoders: I
         fields["Vary"] = "Accept"
     graph = live.manifest.graphs["generator"]
     inputs, made = {graph.given("audio").name: recording.pieces}, graph.output("audio").name
-    require_time(live, inputs, deadline + taken.waited)
+    require_time(live, inputs, deadline, waited=taken.waited)
     if recording.plan.rows > AT_ONCE:
         arrivals: Arrivals[tuple[int, Samples]] = Arrivals()
         each = Piecewise(lambda row, outputs: arrivals.put((row, outputs[made])), lambda _: None)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Generic, NamedTuple, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -11,8 +12,9 @@ from starlette.requests import Request
 
 from app.api.jobs import require_client
 from app.engine.admission import Before
-from app.engine.batching import AGE_SECONDS
+from app.engine.batching import AGE_BATCHES, AGE_SECONDS
 from app.engine.model import LiveModel
+from app.engine.rotation import Returns
 from app.errors import DeadlineExceeded
 from app.metrics import Lane
 
@@ -32,7 +34,7 @@ class Taken(NamedTuple, Generic[T]):
 class Intake:
     """Lets so many uploads be decoded at once, in the order in which they came, interactive ones before bulk.
 
-    Bulk ages as in the engine. Of one event loop.
+    Bulk that waits is given a turn once it had none for a second and for ten of the others'. Of one event loop.
 
     The threads of a framework would decode forty at once, and nobody could tell when the last of them is done.
     """
@@ -42,8 +44,11 @@ class Intake:
         self._turns: dict[Lane, deque[asyncio.Future[None]]] = {"interactive": deque(), "bulk": deque()}
         self._bulk_since = 0.0
         """When bulk had its last turn, or began to wait."""
-        self._here: dict[Lane, int] = {"interactive": 0, "bulk": 0}
-        """Predicted nanoseconds, on one thread, of the uploads that are here: whole numbers, whose sums are exact."""
+        self._before_bulk = 0
+        """Turns of others since then."""
+        self._here: dict[Lane, Counter[LiveModel]] = {"interactive": Counter(), "bulk": Counter()}
+        """The uploads that are here, by what they are for."""
+        self._returns: dict[Lane, Returns] = {"interactive": Returns(), "bulk": Returns()}
 
     async def take(
         self,
@@ -63,13 +68,12 @@ class Intake:
         came, own = time.monotonic(), live.decoding
         # While nothing waits no prediction refuses, as at the engine's door.
         ahead = self._seconds(lane)
-        before = Before(ahead and ahead + own / self._at_once, own / self._at_once)
+        ready = max(own, ahead + own / self._at_once) if ahead else 0.0
+        before = Before(ready, own / self._at_once, self._returns[lane])
         live.require_room(1, deadline=deadline, lane=lane, graph=graph, before=before)
-        nanoseconds = round(1e9 * own)
-        self._here[lane] += nanoseconds
+        self._here[lane][live] += 1
         try:
-            await self._turn(lane)
-            try:
+            async with self.turn(lane):
                 require_client(request, live, 1)
                 began = time.monotonic()
                 if began > deadline:
@@ -77,18 +81,26 @@ class Intake:
                     raise DeadlineExceeded(began - came, self._seconds(lane))
                 made = await run_in_threadpool(decode)
                 ended = time.monotonic()
-            finally:
-                self._pass_on()
         finally:
-            self._here[lane] -= nanoseconds
+            self._here[lane][live] -= 1
+            self._here[lane] += Counter()  # which drops what is none any more
         live.decoded(ended - began)
         live.metrics.decode.observe(ended - came)
         return Taken(made, ended - came, began - came)
 
+    @asynccontextmanager
+    async def turn(self, lane: Lane) -> AsyncIterator[None]:
+        """Waits for a turn, and passes it on afterwards."""
+        await self._turn(lane)
+        try:
+            yield
+        finally:
+            self._pass_on()
+
     def _seconds(self, lane: Lane) -> float:
         """Predicted seconds until all are decoded that go before a new upload of that lane."""
-        here = self._here["interactive"] + (self._here["bulk"] if lane == "bulk" else 0)
-        return here / 1e9 / self._at_once
+        here = self._here["interactive"] + (self._here["bulk"] if lane == "bulk" else Counter())
+        return sum(count * live.decoding for live, count in here.items()) / self._at_once
 
     async def _turn(self, lane: Lane) -> None:
         if self._free:
@@ -96,7 +108,7 @@ class Intake:
             return
         turn = asyncio.get_running_loop().create_future()
         if lane == "bulk" and not self._turns["bulk"]:
-            self._bulk_since = time.monotonic()
+            self._bulk_since, self._before_bulk = time.monotonic(), 0
         self._turns[lane].append(turn)
         try:
             await turn
@@ -108,13 +120,14 @@ class Intake:
     def _pass_on(self) -> None:
         """Gives a turn to whoever is next."""
         now = time.monotonic()
-        aged = now - self._bulk_since > AGE_SECONDS
+        aged = now - self._bulk_since > AGE_SECONDS and self._before_bulk >= AGE_BATCHES
         for lane in LANES[::-1] if aged else LANES:
             while self._turns[lane]:
                 turn = self._turns[lane].popleft()
                 if not turn.cancelled():
                     turn.set_result(None)
+                    self._before_bulk += 1
                     if lane == "bulk":
-                        self._bulk_since = now
+                        self._bulk_since, self._before_bulk = now, 0
                     return
         self._free += 1

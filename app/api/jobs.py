@@ -14,7 +14,7 @@ from app import caller
 from app.access.bill import Bill
 from app.engine.job import Arrays, Finish, Job
 from app.engine.model import LiveModel
-from app.errors import TooMuchWork
+from app.errors import Overloaded, TooMuchWork
 from app.metrics import Lane
 
 Result = TypeVar("Result")
@@ -74,11 +74,12 @@ def require_time(
     deadline: float,
     graph: str = "generator",
     *,
+    waited: float = 0.0,
     times: int = 1,
     advice: str = "send it in parts",
 ) -> None:
     """Raises `TooMuchWork`, with that advice, where the deadline of so many such jobs, one after the other, is out of
-    reach even if nothing else is to be done.
+    reach even if nothing else is to be done; `Overloaded` where it is so because the upload waited for so long.
 
     The engine lets such a job in while nothing waits, since only jobs can put a wrong prediction right. Here smaller
     ones do. For verbs whose requests differ in size a thousandfold.
@@ -86,6 +87,8 @@ def require_time(
     needed, left = times * live.alone(inputs, graph), deadline - time.monotonic()
     if 0 < left < needed:
         live.metrics.refused["deadline"].inc()
+        if needed <= left + waited:
+            raise Overloaded(f"{live.manifest.reference} would take {needed:.3g} s; {left:.3g} s are left.", waited)
         raise TooMuchWork(live.manifest.reference, needed, left, advice)
 
 

@@ -102,7 +102,8 @@ async def _reproduce(
     if drawn != upload.data:
         if isinstance(drawing, Editing) and drawing.moves:
             raise NotReproduced("The animation and the one drawn again differ: it was altered, or written anew.")
-        detail, figures = await run_in_threadpool(_difference, upload.data, drawn, here.settings)
+        async with here.intake.turn(asked.priority):
+            detail, figures = await run_in_threadpool(_difference, upload.data, drawn, here.settings)
         where = {"url": drawing.address()} if drawing.lasting else {}
         raise NotReproduced(detail, recipe=recipe.model_dump(exclude_none=True), **where, **figures)
     fields = {

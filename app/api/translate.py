@@ -152,7 +152,7 @@ async def _answer(request: Request, model: type[TranslateParameters], verb: Lite
     taken = await here.intake.take(request, live, read, deadline=deadline, lane=asked.priority, graph=graph)
     framed, recipe = taken.made
     inputs = {live.manifest.graphs[graph].given("image").name: framed.samples}
-    require_time(live, inputs, deadline + taken.waited, graph)
+    require_time(live, inputs, deadline, graph, waited=taken.waited)
     job = await carried_out(
         request,
         live,

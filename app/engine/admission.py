@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from app.engine.cost import FRESH, Cost
 from app.engine.health import Health
-from app.engine.rotation import Rotation
+from app.engine.rotation import Returns, Rotation
 from app.errors import Draining, NotReady, Overloaded
 from app.metrics import Lane, ModelMetrics
 
@@ -17,10 +17,13 @@ of the time to a deadline, so that some are let in who can show that less will d
 
 
 class Before(NamedTuple):
-    """What comes before a job can queue: `seconds` until then, if others are made ready first, one each `each`."""
+    """What comes before a job can queue: `seconds` until then, if others are made ready first, one each `each`, and the
+    returns of those who were refused because of that.
+    """
 
     seconds: float = 0.0
     each: float = 0.0
+    returns: Returns | None = None
 
 
 AT_ONCE = Before()
@@ -125,7 +128,9 @@ class Admission:
         """Seconds until whoever is refused so much work is to come back."""
         usual = self._cost.useful
         seconds = work * self._cost.seconds(usual) / usual / self._rotation.executors
-        return self._rotation.back(lane, max(seconds, before.each), self._limits.queue_seconds, before.seconds)
+        returns = before.returns if before.seconds and before.returns else self._rotation.returns[lane]
+        wait = max(before.seconds, self._rotation.seconds(lane))
+        return returns.told(wait, max(seconds, before.each), self._limits.queue_seconds)
 
     def _needed(self, work: float, lane: Lane, jobs: int, encoders: int) -> float:
         """Predicted seconds until a job of that much work, queued now behind so many others, would be done.

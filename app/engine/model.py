@@ -208,7 +208,7 @@ class LiveModel:
         """Raises what `submit` would of a job of that many samples whose inputs are still to be made; nothing while the
         model isn't in memory.
         """
-        queues = self.queues
+        queues = None if self._leaving else self.queues
         if queues is not None:
             queues[graph].require_room(samples, deadline, lane, before)
 

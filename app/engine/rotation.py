@@ -18,6 +18,25 @@ not be exact: beside a busy device, which leaves nothing in the caches, the firs
 """
 
 
+class Returns:
+    """When those who were refused come back, if they do as they are told: one after the other.
+
+    Of all who came back at once few would be let in, and refusing the rest takes the time that answers need: once a
+    busy machine is late, it would stay so.
+    """
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def told(self, wait: float, work: float, at_most: float) -> float:
+        """Seconds until whoever is refused `work` seconds of work is to come back: after `wait`, when what goes before
+        it is done, and that long after whoever was refused last, but no more than `at_most` later.
+        """
+        now = time.monotonic()
+        self._last = min(max(now + wait, self._last + work), now + wait + at_most)
+        return max(0.0, self._last // TOGETHER * TOGETHER - now)
+
+
 class Turn(Protocol):
     """What a queue gives an executor to do."""
 
@@ -84,9 +103,8 @@ class Rotation(Generic[B]):
         self.lag = 0.0
         """Seconds from the end of a job until whoever waits for it goes on, lately."""
         self._errands: dict[int, deque[tuple[Callable[[], None], Future[Any]]]] = {}
-        self._back = 0.0
-        """When the last of those who were refused comes back, in `time.monotonic` seconds, if all do as they are told.
-        """
+        self.returns: dict[Lane, Returns] = {"interactive": Returns(), "bulk": Returns()}
+        """Of those who were refused because of what waits here."""
         self._taken: dict[int, float] = {}
         """Predicted seconds of the batch that each executor took and has not come back from."""
 
@@ -107,19 +125,6 @@ class Rotation(Generic[B]):
         queue. Needs no lock.
         """
         return sum(min(queue.seconds(lane), at_most) for queue in self._queues)
-
-    def back(self, lane: Lane, work: float, at_most: float, ahead: float = 0.0) -> float:
-        """Predicted seconds until whoever is refused a job of that lane, `work` seconds long, is to come back: when
-        what goes before it is done, here and for `ahead` seconds elsewhere, and that long after whoever was refused
-        last, but no more than `at_most` later.
-
-        Of all who came back at once few would be let in, and refusing the rest takes the time that answers need: once
-        a busy machine is late, it would stay so. Lock held.
-        """
-        now = time.monotonic()
-        free = now + max(ahead, self.seconds(lane))
-        self._back = min(max(free, self._back + work), free + at_most)
-        return max(0.0, self._back // TOGETHER * TOGETHER - now)
 
     @property
     def running(self) -> float:

@@ -146,9 +146,9 @@ class Connection(HttpToolsProtocol):
         super().pause_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
         if self._socket is not None:
             self._socket.detach()
+        super().connection_lost(exc)
         # Uvicorn tells the last request alone.
         self._lose(self._before)
 

@@ -13,6 +13,8 @@ from starlette.testclient import TestClient
 
 from app.api import intake, sight
 from app.api.intake import Intake
+from app.api.jobs import require_time
+from app.errors import Overloaded, TooMuchWork
 from app.metrics import Lane
 from tests.api.conftest import Serve, count
 from tests.api.held import post, until
@@ -127,32 +129,45 @@ def test_nothing_is_decoded_for_whose_time_ran_out_or_who_left_before_the_turn_c
         assert count(client, "ganymede_dropped_samples_total", model="judged@1", reason=reason) == 1
 
 
-def test_whom_somebody_waits_for_goes_before_bulk_until_that_has_aged(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("seconds", "first"), [(0.05, 20), (0.4, 10), (3.0, 10)])
+def test_whom_somebody_waits_for_goes_before_bulk_until_that_has_aged(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, first: int
+) -> None:
+    """A second and ten turns: of turns that take 50 ms these are 20, of those that take 3 s, ten."""
     now = [0.0]
     monkeypatch.setattr(intake.time, "monotonic", lambda: now[0])
     order: list[str] = []
     turns = Intake(1)
 
-    async def taken(name: str, lane: Lane, seconds: float) -> None:
-        await turns._turn(lane)
-        order.append(name)
-        now[0] += seconds
-        turns._pass_on()
+    async def taken(lane: Lane) -> None:
+        async with turns.turn(lane):
+            order.append(lane)
+            now[0] += seconds
 
     async def story() -> None:
-        await turns._turn("interactive")
-        each: list[tuple[str, Lane, float]] = [
-            ("bulk 1", "bulk", 0.1),
-            ("bulk 2", "bulk", 0.1),
-            *((str(number), "interactive", 0.4) for number in range(5)),
-        ]
-        waiting = [asyncio.create_task(taken(*one)) for one in each]
-        await asyncio.sleep(0)
-        waiting[-1].cancel()
-        await asyncio.sleep(0)
-        turns._pass_on()
+        async with turns.turn("interactive"):
+            lanes: list[Lane] = ["bulk"] * 2 + ["interactive"] * 50
+            waiting = [asyncio.create_task(taken(lane)) for lane in lanes]
+            await asyncio.sleep(0)
+            waiting[-1].cancel()
+            await asyncio.sleep(0)
         await asyncio.gather(*waiting, return_exceptions=True)
 
     asyncio.run(story())
-    assert order == ["0", "1", "2", "bulk 1", "3", "bulk 2"]
+    assert len(order) == 51
+    assert order.index("bulk") == pytest.approx(first, abs=1)
+    assert order[order.index("bulk") + 1 :].index("bulk") == pytest.approx(first, abs=1)
     assert turns._free == 1
+
+
+def test_who_waited_too_long_is_told_to_come_back_and_who_wants_too_much_to_want_less(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = client.app.state.service.catalog.get("judged")
+    monkeypatch.setattr(live, "alone", lambda *_: 10.0)
+    with pytest.raises(Overloaded, match=r"judged@1 would take 10 s; 5 s are left\.") as refused:
+        require_time(live, {}, time.monotonic() + 5, waited=6)
+    assert refused.value.headers["Retry-After"] == "6"
+    with pytest.raises(TooMuchWork):
+        require_time(live, {}, time.monotonic() + 5, waited=4)
+    require_time(live, {}, time.monotonic() + 11)

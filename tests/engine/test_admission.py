@@ -5,9 +5,12 @@ from threading import Event
 
 import pytest
 
+from app.engine.admission import AT_ONCE, Before
 from app.engine.batching import Batcher
 from app.engine.job import Arrays
+from app.engine.rotation import Returns
 from app.errors import DeadlineExceeded, Overloaded
+from app.metrics import Lane
 from tests.engine.gate import PATIENCE, Gate, Line, result, send, x
 
 
@@ -43,6 +46,30 @@ def test_those_who_are_refused_come_back_one_after_the_other(wide_line: Line) ->
 
     # Two seconds of work on two executors each, but no more than the limit after the queue is empty.
     assert [round(told() / 1000, 1) for _ in range(5)] == [3, 4, 5, 6, 6]
+
+
+def test_who_is_refused_in_one_lane_does_not_put_off_the_other(line: Line) -> None:
+    batcher, _ = busy(line, queue_seconds=3)
+    send(batcher, 1, 2, 3)
+
+    def told(lane: Lane) -> float:
+        with pytest.raises(Overloaded) as refused:
+            send(batcher, 5, lane=lane)
+        return round(int(refused.value.headers["Retry-After-Ms"]) / 1000, 1)
+
+    assert [told("bulk"), told("bulk"), told("interactive"), told("interactive")] == [3, 4, 3, 4]
+
+
+def test_those_whose_uploads_wait_elsewhere_come_back_by_themselves(line: Line) -> None:
+    batcher, _ = busy(line)
+    send(batcher, 1)
+    elsewhere = Before(20, 2, Returns())
+    told = []
+    for before in (elsewhere, elsewhere, AT_ONCE):
+        with pytest.raises(Overloaded) as refused:
+            batcher.require_room(1, time.monotonic() + 2, "interactive", before)
+        told.append(round(int(refused.value.headers["Retry-After-Ms"]) / 1000, 1))
+    assert told == [20, 22, 1]
 
 
 def test_room_is_refused_as_the_job_would_be_and_counted_once(line: Line) -> None:

@@ -131,7 +131,7 @@ async def _predict(request: Request, limits: type[PredictParameters]) -> Respons
     deadline = started + (asked.timeout or here.settings.request_timeout)
     read = partial(_settled, asked, upload, live, file_format, here.settings)
     taken = await here.intake.take(request, live, read, deadline=deadline, lane=asked.priority)
-    file, timing = await rolled_out(request, taken.made, deadline=deadline, lane=asked.priority)
+    file, timing = await rolled_out(request, taken.made, deadline=deadline, waited=taken.waited, lane=asked.priority)
     fields = {
         "X-Model": live.manifest.reference,
         "Cache-Control": caching.NEVER,

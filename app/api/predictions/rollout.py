@@ -38,11 +38,13 @@ class Rollout:
         return Rollout(self.clip.followed(joined), (*self.drawn, self.clip.restored(joined)))
 
 
-async def rolled_out(request: Request, prediction: Prediction, *, deadline: float, lane: Lane) -> tuple[bytes, Timing]:
+async def rolled_out(
+    request: Request, prediction: Prediction, *, deadline: float, waited: float, lane: Lane
+) -> tuple[bytes, Timing]:
     """The answer's file, and where the time of all frames went.
 
-    Raises what ends one of them, as `carried_out` does, and `UnfinishedClip` where that is the deadline; `TooMuchWork`
-    before the first one if they can't all be done by then.
+    Raises what ends one of them, as `carried_out` does, and `UnfinishedClip` where that is the deadline; before the
+    first one what `require_time` does, for a clip that `waited` so long, if they can't all be done by then.
     """
     graph = prediction.manifest.graphs["generator"]
     taken, image = graph.given("frames").name, graph.output("image").name
@@ -65,7 +67,7 @@ async def rolled_out(request: Request, prediction: Prediction, *, deadline: floa
 
     rollout = Rollout(prediction.clip)
     inputs, advice = {taken: rollout.clip.samples}, "ask for fewer steps, or send smaller frames"
-    require_time(prediction.live, inputs, deadline, times=prediction.steps, advice=advice)
+    require_time(prediction.live, inputs, deadline, waited=waited, times=prediction.steps, advice=advice)
     for _ in range(prediction.steps - 1):
         rollout = await step(rollout, partial(next_one, rollout))
     file = await step(rollout, partial(last_one, rollout))
