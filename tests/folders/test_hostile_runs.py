@@ -23,7 +23,7 @@ BOUND = 100
 """Megabytes that a graph may take here."""
 
 ROOM = 2.5 * BOUND * 1e6
-"""Bytes that the process may grow by meanwhile, which has run other tests: without the bound each takes 600 MB or more."""
+"""Bytes that the process, which has run other tests, may grow by: without the bound each takes 600 MB, or more."""
 
 
 GREEDY = {
