@@ -22,9 +22,6 @@ CPU = providers.device("cpu")
 BOUND = 100
 """Megabytes that a graph may take here."""
 
-ROOM = 2.5 * BOUND * 1e6
-"""Bytes that the process, which has run other tests, may grow by: without the bound each takes 600 MB, or more."""
-
 
 GREEDY = {
     "values that are doubled again and again": zoo.doubling(24),
@@ -44,17 +41,21 @@ def test_a_graph_that_takes_more_memory_than_there_may_be_is_refused(name: str, 
     assert good.state == "ready"
     assert (hostile.state, hostile.model) == ("failed", None)
     assert re.search(r"takes more memory than there may be|RandomNormal makes one value of", hostile.reason or "")
-    assert peak() - before < ROOM
+    assert peak() - before < 1.5 * BOUND * 1e6
 
 
 def test_batches_for_which_there_is_no_room_are_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     toy.regild(zoo.folder(tmp_path, zoo.doubling(18)))
-    before = forget()
-    with serving(tmp_path, memory_mb=BOUND, threads=1) as catalog:
-        assert set(catalog.get("toy").costs["generator"]) == {1, 2, 4}
+    grown = []
+    # The least of three: a process that has run other tests grows by what is theirs, too.
+    for _ in range(3):
+        before = forget()
+        with serving(tmp_path, memory_mb=BOUND, threads=1) as catalog:
+            assert set(catalog.get("toy").costs["generator"]) == {1, 2, 4}
+        grown.append(peak() - before)
     said = "toy@1: generator.onnx takes more memory than there may be for it, 100 MB, in a batch of 8: not used."
     assert said in caplog.text
-    assert peak() - before < ROOM
+    assert min(grown) < 1.5 * BOUND * 1e6
 
 
 def test_what_a_runtime_would_compute_ahead_in_a_branch_that_no_run_takes_is_not_computed(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_what_a_runtime_would_compute_ahead_and_keep_is_not_computed(tmp_path: P
     toy.regild(folder)
     before = forget()
     model.prove(folder, CPU, 1, bounds=Bounds(BOUND))
-    assert peak() - before < ROOM
+    assert peak() - before < 1.5 * BOUND * 1e6
 
 
 def test_a_graph_that_never_ends_is_given_up_and_the_others_come(tmp_path: Path) -> None:
