@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -46,18 +47,13 @@ class Decoder:
 @pytest.fixture
 def client(serve: Serve, studio_dir: Path) -> TestClient:
     client = serve(models=studio_dir)
-    client.app.state.service = replaced(client, Intake(2))
+    client.app.state.service = replace(client.app.state.service, intake=Intake(2))
     return client
 
 
-def replaced(client: TestClient, intake: Intake) -> Any:
-    here = client.app.state.service
-    return type(here)(here.settings, here.metrics, here.catalog, intake)
-
-
-async def score(client: TestClient, query: str = "", gone: asyncio.Event | None = None) -> tuple[int, dict[str, Any]]:
+async def score(client: TestClient, query: str = "") -> tuple[int, dict[str, Any]]:
     """Status and document of the answer."""
-    start, body = await post(client, f"model=judged{query}", gone or asyncio.Event(), path="/score", content=FILE)
+    start, body = await post(client, f"model=judged{query}", asyncio.Event(), path="/score", content=FILE)
     return start["status"], json.loads(body["body"])
 
 
