@@ -1,5 +1,6 @@
 """What every test may use: a folder of toy models, and a catalog that serves it."""
 
+import gc
 import shutil
 import time
 from collections.abc import Iterator
@@ -13,6 +14,12 @@ from app.engine.catalog import Catalog
 from app.metrics import Metrics
 from app.settings import Settings
 from tests import toy
+
+
+def pytest_collection_finish() -> None:
+    """What the imports made stays: as in the service, no collection need walk it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

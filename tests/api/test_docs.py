@@ -1,8 +1,10 @@
 """The documentation: complete, true to the server's limits, and readable without the internet."""
 
+import gc
 import json
 import re
 import shutil
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
+from app.main import create_app
 from app.media import bundles, png
 from app.settings import Settings
 from tests import toy, toy_parts, toy_sound
@@ -177,3 +180,14 @@ def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
     for asset in assets:
         assert asset.startswith("/")
         assert client.get(asset).status_code == 200
+
+
+def test_an_application_that_is_over_is_forgotten(models_dir: Path) -> None:
+    """FastAPI keeps 4,096 handlers that it has looked at, of every application: none of them may hold its own."""
+    app = create_app(Settings(models=models_dir, device="cpu"))
+    with TestClient(app) as client:
+        assert client.get("/docs").status_code == 200
+    remembered = weakref.ref(app)
+    del app, client
+    gc.collect()
+    assert remembered() is None
