@@ -28,7 +28,7 @@ STEPS: dict[Format, int] = {"gif": 100, "webp": 1000}
 SHORTEST = 2
 """Of GIF: the hundredths of a second that a frame is shown at least. Browsers show one of fewer for ten."""
 
-ENCODER = f"1 {images.ENCODER} av/{av.__version__}"
+ENCODER = f"2 {images.ENCODER} av/{av.__version__}"
 """What the bytes depend on besides frames, rate and recipe. The first number counts changes of options and metadata."""
 
 
