@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from selectors import EVENT_READ, DefaultSelector
 from typing import cast
 
 import uvicorn
@@ -24,6 +25,9 @@ from app.settings import Settings
 
 SLOW_READERS = 5
 """Seconds that clients get to read answers which are finished, once the drain is over."""
+
+FAREWELL = 1
+"""Seconds that clients which have come in and asked nothing yet get to ask, and be told to go elsewhere."""
 
 LOOK = 0.02
 """Seconds between two looks at whether accepted requests are still at work."""
@@ -80,6 +84,26 @@ class Server(uvicorn.Server):
         while any(map(_accepted, self._cycles())) and time.monotonic() < end:
             await asyncio.sleep(LOOK)
         await asyncio.to_thread(self._drain.close, max(0, end - time.monotonic()))
+        await self._farewell(min(end, time.monotonic() + FAREWELL))
+
+    async def _farewell(self, end: float) -> None:
+        """Takes in who is at the door, then shuts it, and answers those who have come and asked nothing so far.
+
+        What the kernel has let in, and nobody took, would be cut off without a word, as if the service had crashed.
+        """
+        with DefaultSelector() as door:
+            for one in (one for server in self.servers for one in server.sockets):
+                door.register(one.fileno(), EVENT_READ)
+            while door.select(0) and time.monotonic() < end:
+                await asyncio.sleep(0)  # lets one in
+        for server in self.servers:
+            server.close()
+        while self._silent() and time.monotonic() < end:
+            await asyncio.sleep(LOOK)
+
+    def _silent(self) -> bool:
+        """Whether a connection has had no request yet."""
+        return any(isinstance(one, HttpToolsProtocol) and one.cycle is None for one in self.server_state.connections)
 
     def _cycles(self) -> list[RequestResponseCycle]:
         """The requests that have no answer yet, or not all of it."""

@@ -1,20 +1,25 @@
 """Real signals under load: what was accepted is answered, what comes later is told to go elsewhere, nobody stays."""
 
+import asyncio
 import http.client
 import os
 import signal
+import socket
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
 
+from app.processes.server import Drain, Server
 from tests import toy, toy_video
 from tests.api.process import PATIENCE, Process
 from tests.api.test_workers import Service, gone
@@ -115,6 +120,45 @@ def test_sigterm_under_load_loses_nothing(server: Process) -> None:
     assert set(these.outcomes) == {"200", "503"}
     assert these.unkind == []
     assert "Traceback" not in server.log.read_text()
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.001)
+
+
+def test_whoever_is_at_the_door_at_the_end_is_let_in_and_told() -> None:
+    """The kernel lets clients in before the service takes them: what it had not by then was cut off without a word."""
+    loops: list[asyncio.AbstractEventLoop] = []
+    come: list[http.client.HTTPConnection] = []
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    async def arrive() -> None:
+        # Keeps the event loop, so that none is taken meanwhile.
+        for _ in range(CLIENTS):
+            come.append(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE))
+            come[-1].connect()
+
+    def close(_: float) -> None:
+        asyncio.run_coroutine_threadsafe(arrive(), loops[0]).result(PATIENCE)
+
+    drain = Drain(lambda: loops.append(asyncio.get_running_loop()), close)
+    with socket.create_server(("127.0.0.1", 0), backlog=CLIENTS) as opened, ThreadPoolExecutor(1) as serving:
+        port = opened.getsockname()[1]
+        server = Server(uvicorn.Config(app, lifespan="off", log_config=None), drain, seconds=DRAIN)
+        served = serving.submit(server.run, [opened])
+        until(lambda: server.started)
+        server.should_exit = True
+        until(lambda: len(come) == CLIENTS)
+        for one in come:
+            one.request("POST", "/generate")
+        assert Counter(one.getresponse().status for one in come) == {503: CLIENTS}
+        served.result(PATIENCE)
 
 
 def test_the_others_serve_when_a_worker_is_killed_under_load_and_sigterm_then_ends_all(

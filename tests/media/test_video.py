@@ -40,8 +40,10 @@ def test_a_truncated_video_is_refused(codec: str, container: str, pixels: str, s
 
 def test_a_damaged_video_is_refused_where_its_codec_can_tell() -> None:
     data = bytearray(animation.encode(noise(height=64, width=64), "mp4", rate=25))
-    middle = data.index(b"mdat") + 4 + int.from_bytes(data[data.index(b"mdat") - 4 : data.index(b"mdat")]) // 2
-    data[middle : middle + 40] = bytes(40)
+    start = data.index(b"mdat") - 4
+    end = start + int.from_bytes(data[start : start + 4])
+    middle = (start + end) // 2
+    data[middle:end] = bytes(end - middle)
     with pytest.raises(UnreadableClip, match=r"The MP4 can't be read: it is truncated or damaged."):
         read(bytes(data))
 
