@@ -1,5 +1,5 @@
 """Where an archive lies while it comes and is looked at: hidden in the folder of models, so that nobody takes it for a
-model, and what is good can be renamed to its place at once.
+model, and what is good can be renamed to its place at once. What is removed goes the same way back.
 """
 
 import shutil

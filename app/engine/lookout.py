@@ -9,6 +9,7 @@ from app.contract import MANIFEST, ContractError
 from app.engine import entries, orders
 from app.engine.changes import Changes
 from app.engine.entries import Entry
+from app.engine.model import LiveModel
 from app.engine.orders import Order
 from app.errors import ModelRefused, Problem
 
@@ -110,7 +111,11 @@ class Lookout:
             entry = Entry(name, version, changes.models / name / str(version), late=True)
             known = changes.register.find(entry.reference)
             if known is not None and known.model is not None:
-                continue
+                if _same(known.model, entry.folder):
+                    continue
+                # It was deleted, and came again with other weights, between two looks.
+                changes.forget(known)
+                known = None
             try:
                 changes.bring(known or entry)
             except ModelRefused as refused:
@@ -125,6 +130,8 @@ class Lookout:
         changes, reference = self._changes, entry.reference
         known = changes.register.find(reference)
         if (known is not None and known.state != "failed") or self._tried.get(reference) == self._prints[reference]:
+            return
+        if entry.version in orders.read(changes.models).get(entry.name, Order()).retired:
             return
         self._tried[reference] = self._prints[reference]
         try:
@@ -147,6 +154,14 @@ class Lookout:
         if notice != self.notice:
             log.error("%s", notice) if notice else log.info("%s is there again.", self._changes.models)
         self.notice = notice
+
+
+def _same(live: LiveModel, folder: Path) -> bool:
+    """Whether a folder holds what the model in service was read from, as far as it can be read."""
+    try:
+        return contract.read(folder) == live.manifest
+    except ContractError:
+        return True
 
 
 def _print(folder: Path) -> Print:

@@ -2,16 +2,14 @@
 
 import logging
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from app import contract
 from app.contract import ContractError
-from app.engine import orders
 from app.engine.changes import Changes, Shares
 from app.engine.entries import Entry
-from app.engine.incoming import Incoming
+from app.engine.incoming import Incoming, incoming
 from app.errors import ModelConflict, NotKept
 
 log = logging.getLogger(__name__)
@@ -64,13 +62,14 @@ def delete(changes: Changes, name: str, version: int) -> None:
         try:
             if entry.folder.exists():
                 # Out of sight at once: half a folder must not be found.
-                shutil.rmtree(entry.folder.rename(entry.folder.parent / f".{version}.removed"))
+                with incoming(changes.models) as hidden:
+                    entry.folder.rename(hidden.folder / "gone")
         except OSError as error:
             raise NotKept(f"{entry.folder} can't be removed: {error.strerror}.") from error
         with suppress(OSError):
             entry.folder.parent.rmdir()
-        gone = frozenset({version})
-        orders.change(changes.models, name, lambda order: order.model_copy(update={"retired": order.retired - gone}))
+        # It stays among those that are out of service: a worker that has not heard of that yet must.
+        changes.require_kept(name)
         changes.forget(entry)
 
 

@@ -1,17 +1,20 @@
 """What others do to the folder of models: complete versions come, vanished ones go, and workers follow each other."""
 
 import shutil
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from app.engine import orders
+from app.engine import orders, uploads
 from app.engine.catalog import Catalog
+from app.engine.incoming import incoming
 from app.errors import RetiredModel, UnknownModel
 from app.metrics import Metrics
 from tests import toy
 from tests.conftest import serving
-from tests.engine.test_changes import meant, states, until
+from tests.engine.test_changes import draw, meant, states, until
 
 
 def looked(catalog: Catalog, times: int = 2) -> Catalog:
@@ -130,6 +133,54 @@ def test_one_worker_does_what_another_was_told(models_copy: Path) -> None:
             other.named("toy@1")
         other.lookout.follow()  # nothing was said since
         assert states(other) == states(told)
+
+
+def sent(models: Path, catalog: Catalog, source: Path) -> None:
+    """Sends the folder of toy@2 as an operator does."""
+    with incoming(models) as place:
+        with zipfile.ZipFile(place.archive, "w") as archive:
+            for path in source.iterdir():
+                archive.write(path, path.name)
+        uploads.put(catalog.changes, "toy", 2, place, 10**6)
+
+
+def test_a_version_that_is_deleted_before_others_look_leaves_them_too(models_copy: Path) -> None:
+    with serving(models_copy) as told, serving(models_copy) as other:
+        told.changes.unload("toy", 2)
+        uploads.delete(told.changes, "toy", 2)
+        other.lookout.follow()
+        assert states(other) == states(told) == {"shapes@1": "ready", "toy@1": "ready"}
+        assert meant(other) == {1: 1}
+
+
+def test_one_that_comes_again_with_other_weights_before_others_look_does_so_everywhere(
+    models_copy: Path, tmp_path: Path
+) -> None:
+    another = toy.build(tmp_path / "another", version=2, seed=9)
+    with serving(models_copy) as told, serving(models_copy) as other:
+        before = draw(other.named("toy@2"))
+        told.changes.unload("toy", 2)
+        uploads.delete(told.changes, "toy", 2)
+        sent(models_copy, told, another)
+        other.lookout.follow()
+        np.testing.assert_array_equal(draw(other.named("toy@2")), draw(told.named("toy@2")))
+        assert (draw(other.named("toy@2")) != before).any()
+        assert meant(other) == {2: 1}
+
+
+def test_a_deleted_version_whose_folder_is_put_back_by_hand_stays_out_until_it_is_loaded(
+    models_copy: Path, tmp_path: Path
+) -> None:
+    kept = shutil.copytree(models_copy / "toy" / "2", tmp_path / "kept")
+    with serving(models_copy) as catalog:
+        catalog.changes.unload("toy", 2)
+        uploads.delete(catalog.changes, "toy", 2)
+        shutil.copytree(kept, models_copy / "toy" / "2")
+        assert set(states(looked(catalog, 3))) == {"shapes@1", "toy@1"}
+        catalog.changes.load("toy", 2)
+        assert meant(catalog) == {2: 1}
+    with serving(models_copy) as again:
+        assert states(again) == {"shapes@1": "ready", "toy@2": "ready", "toy@1": "ready"}
 
 
 def test_orders_of_versions_that_can_t_be_served_here_leave_what_can(models_copy: Path) -> None:
