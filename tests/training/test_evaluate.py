@@ -209,6 +209,17 @@ def test_without_a_test_split_the_pictures_are_cut_in_two(tmp_path, train) -> No
     assert not halves[0] & halves[1]
 
 
+def test_each_half_has_every_class_equally_often(tmp_path, train) -> None:
+    rows = np.concatenate([train.rows(label) for label in (0, 1)])
+    np.savez(tmp_path / "set.npz", images=train.images[rows], labels=train.labels[rows])
+    folder = generator(tmp_path, by_class(train, 10)[:2], ("0", "1"))
+    for samples in (40, 1000):
+        sets = collect(folder, contract.read(folder), tmp_path / "set.npz", samples=samples, seed=0, truncation=1)
+        count = min(samples, min(np.bincount(train.labels[rows])) // 2 * 2)
+        for pictures in sets:
+            assert np.bincount(pictures.labels)[:2] == pytest.approx(count / 2, abs=2)
+
+
 def test_colour_and_several_extractors_work_alike(tmp_path, extractor) -> None:
     squeeze = networks.squeezenet(tmp_path)
     metrics = evaluate(toy.build(tmp_path), "digits", [extractor, squeeze], samples=20)

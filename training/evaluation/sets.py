@@ -87,24 +87,29 @@ def _real(source: str | Path, size: int, channels: int, samples: int, *, evenly:
     try:
         test = data.load(source, size=size, channels=channels, split="test")
     except data.NoSplit:
-        order = _order(train, evenly=evenly)[: 2 * min(samples, len(train) // 2)]
-        halves = (order[::2], "half of "), (order[1::2], "other half of ")
-        first, second = (replace(train.take(half), source=name + train.source) for half, name in halves)
-        return first, second
+        order, turn = _order(train, evenly=evenly)
+        halves = order[turn % 2 == 0], order[turn % 2 == 1]
+        count = min(samples, *map(len, halves))
+        first, second = (train.take(half[:count]) for half in halves)
+        return replace(first, source=f"half of {train.source}"), replace(second, source=f"other half of {train.source}")
     count = min(samples, len(test), len(train))
-    return test.take(_order(test, evenly=evenly)[:count]), train.take(_order(train, evenly=evenly)[:count])
+    first, second = (each.take(_order(each, evenly=evenly)[0][:count]) for each in (test, train))
+    return first, second
 
 
-def _order(pictures: Pictures, *, evenly: bool) -> Labels:
-    """A fixed shuffle of all pictures; if `evenly`, every class comes once before any comes again."""
+def _order(pictures: Pictures, *, evenly: bool) -> tuple[Labels, Labels]:
+    """A fixed shuffle of all pictures, and the turn of each: a turn is one picture, or, if `evenly`, one of every class
+    that is left.
+    """
     order = Sampler(len(pictures), seed=0).indices(0, len(pictures))
+    turn = np.arange(len(order))
     if pictures.labels is None or not evenly:
-        return order
+        return order, turn
     labels = pictures.labels[order]
-    turn = np.empty(len(order), np.int64)
     for label in np.unique(labels):
         turn[labels == label] = np.arange(np.count_nonzero(labels == label))
-    return order[np.argsort(turn, kind="stable")]
+    by_turn = np.argsort(turn, kind="stable")
+    return order[by_turn], turn[by_turn]
 
 
 def _relabel(pictures: Pictures, manifest: contract.Manifest) -> Pictures:
