@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from app import contract, latents
+from app.api.codes.transport import listed
 from app.engine import providers
+from app.errors import InvalidParameter
 from app.media.provenance import recipe_of
 from tests.api.conftest import Serve
 from tests.api.test_generate import pixels
@@ -138,6 +141,8 @@ LISTS = "latents: must be a list of latents, each a list of numbers, all of the 
         ({"latents": [["0"] * LATENT], **HERE}, LISTS),
         ({"latents": [[True] * LATENT], **HERE}, LISTS),
         ({"latents": [[None] * LATENT], **HERE}, LISTS),
+        ({"latents": [[True] + [0.5] * (LATENT - 1)], **HERE}, LISTS),
+        ({"latents": [[10**400] * LATENT], **HERE}, LISTS),
         ({"latents": "0", **HERE}, LISTS),
         ({"latents": {}, **HERE}, LISTS),
         ({"latents": [[0] * 9], **HERE}, "latents: must be of shape [n, 8] for codes@1, not [1, 9]"),
@@ -204,3 +209,16 @@ def test_a_large_body_is_refused(serve: Serve, studio_dir: Path) -> None:
 def test_a_server_with_a_default_model_need_not_be_told(serve: Serve, studio_dir: Path) -> None:
     client = serve(models=studio_dir, default_model="codes")
     assert client.post("/decode", json={"latents": RIGHT}).headers["x-model"] == "codes@1"
+
+
+def test_texts_in_the_place_of_numbers_take_no_more_memory_than_they_came_in() -> None:
+    """In an array of texts each is as long as the longest."""
+    sent = ["x" * 100_000, *[0] * 1000]
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidParameter, match=LISTS):
+            listed(sent)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000

@@ -60,13 +60,15 @@ async def brought(request: Request, model: type[Asked], settings: Settings) -> t
 
 def listed(latents: object) -> NDArray[Any]:
     """The numbers of the JSON list that is `latents`, in whatever shape; raises `InvalidParameter` for any other."""
+    must = "must be a list of latents, each a list of numbers, all of the same length"
     try:
-        values = np.asarray(latents)
-    except ValueError:
-        values = np.empty(0, object)  # lists of different lengths
-    if values.dtype.kind not in "iuf":
-        raise _invalid("must be a list of latents, each a list of numbers, all of the same length")
-    return values
+        # As objects first: numpy would store each text as long as the longest.
+        found = np.array(latents, object)
+        if not set(map(type, found.ravel())) <= {int, float}:
+            raise _invalid(must)
+        return found.astype(np.float64)
+    except (ValueError, OverflowError) as error:  # lists of different lengths, whole numbers beyond any float
+        raise _invalid(must) from error
 
 
 def settled(manifest: Manifest, values: NDArray[Any], most: int) -> Floats:
