@@ -87,6 +87,7 @@ def test_an_amount_is_a_number_in_the_range_of_its_direction(editor: TestClient,
     [
         ("hue:1,size:-1", "must be from 0 to 2 for size of toy@1, not -1: beyond, it was hardly trained"),
         ("hue:1,hue:2", "name hue twice; give each direction one amount"),
+        ({f"d{n}": 1 for n in range(25_000)}, "are 25000; no model has more than 256"),
         ("hue", "must be directions with their amounts, such as warmth:2,sefa-4:-1, not 'hue'"),
         ("hue:1,", "must be directions with their amounts, such as warmth:2,sefa-4:-1, not ''"),
         ("", "must be directions with their amounts, such as warmth:2,sefa-4:-1, not ''"),

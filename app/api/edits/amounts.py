@@ -4,6 +4,7 @@
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import numpy as np
 from pydantic_core import from_json
 
 from app.api.edits.schemas import EditParameters
-from app.contract import Manifest
+from app.contract import Manifest, bounds
 from app.directions import Direction
 from app.errors import InvalidParameter, UnknownDirection
 from app.latents import Floats
@@ -64,8 +65,9 @@ def read(asked: EditParameters) -> list[NamedAmount]:
                 name, "is said by directions already; give either directions, or direction and amount"
             )
     named = [_named("directions", name, amount) for name, amount in _pairs(asked.directions)]
-    names = [one.name for one in named]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if len(named) > bounds.DIRECTIONS:
+        raise InvalidParameter.of("directions", f"are {len(named)}; no model has more than {bounds.DIRECTIONS}")
+    if twice := sorted(name for name, times in Counter(one.name for one in named).items() if times > 1):
         raise InvalidParameter.of("directions", f"name {', '.join(twice)} twice; give each direction one amount")
     return named
 
