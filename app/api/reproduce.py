@@ -76,7 +76,8 @@ async def _reproduce(
     started = time.monotonic()
     here = service(request)
     asked, upload = await uploaded(request, model, "image", here.settings.upload_bytes)
-    recipe = _recipe(upload.data)
+    async with here.intake.turn(asked.priority):
+        recipe = await run_in_threadpool(_recipe, upload.data)
     live = _model(here, recipe)
     request.state.model = live.manifest.reference
     kind = cast(images.Format, kind_of(upload.data).lower())

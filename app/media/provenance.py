@@ -13,6 +13,9 @@ from xml.sax.saxutils import escape
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from app.errors import Problem
+from app.media import headers
+
 SOFTWARE = f"Ganymede {version('ganymede')}"
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's term for media made by a trained model; search engines and platforms label pictures by it."""
@@ -30,6 +33,10 @@ PACKET = (
     '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
 )
 """The packet, with places for the software and the recipe."""
+
+
+LARGEST = 2_000_000
+"""Bytes of a packet that are read; those of the service are far shorter."""
 
 
 class RecipeError(ValueError):
@@ -98,9 +105,10 @@ def recipe_of(data: bytes) -> Recipe | Derivation:
     Reads headers only, never pixels. Raises `RecipeError` if the bytes are no such picture, or carry no recipe.
     """
     try:
+        headers.read(data)
         with Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as picture:
             packet = picture.info.get("xmp")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Problem) as error:
         raise RecipeError("not a PNG, JPEG or WebP picture") from error
     if not packet:
         raise RecipeError("the picture carries no metadata (XMP), so no recipe; was it edited or converted?")
@@ -112,11 +120,17 @@ def recipe_of(data: bytes) -> Recipe | Derivation:
 
 def _text(packet: bytes) -> str:
     """The recipe's JSON in an XMP packet, be it an element, as we write it, or an attribute, as some editors do."""
+    if len(packet) > LARGEST:
+        raise RecipeError(f"the picture's metadata (XMP) has {len(packet)} bytes; {LARGEST} are read")
+    try:
+        xml = packet.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecipeError("the picture's metadata (XMP) is no UTF-8") from error
     # Entities are the one way in which a small XML text can grow without bound, and no XMP packet declares any.
-    if b"<!" in packet:
+    if "<!" in xml:
         raise RecipeError("the picture's metadata (XMP) declares a document type, which XMP never does")
     try:
-        root = ElementTree.fromstring(packet.rstrip(b"\0 "))  # noqa: S314
+        root = ElementTree.fromstring(xml.rstrip("\0 "))  # noqa: S314
     except ElementTree.ParseError as error:
         raise RecipeError(f"the picture's metadata (XMP) is broken: {error}") from error
     key = f"{{{NAMESPACE}}}recipe"

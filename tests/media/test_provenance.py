@@ -66,12 +66,26 @@ def test_a_recipe_that_an_editor_rewrote_as_an_attribute_is_read() -> None:
         (b"<a/>", "holds no recipe"),
         (b"<a>", "is broken"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "declares a document type"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'.encode("utf-16"), "is no UTF-8"),
         (f'<a xmlns:g="{NAMESPACE}"><g:recipe>[]</g:recipe></a>'.encode(), "recipe that can't be read"),
     ],
 )
 def test_a_picture_without_a_recipe_says_why(packet: bytes, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         recipe_of(jpeg_with(packet))
+
+
+def test_more_metadata_than_any_recipe_takes_is_not_read() -> None:
+    out = BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "webp", xmp=b"<a>" + b"<b/>" * 500_000 + b"</a>")
+    with pytest.raises(RecipeError, match=r"\(XMP\) has 2000007 bytes; 2000000 are read"):
+        recipe_of(out.getvalue())
+
+
+def test_a_file_that_would_keep_a_decoder_busy_is_not_opened() -> None:
+    data = jpeg_with(RECIPE.xmp)
+    with pytest.raises(RecipeError, match="not a PNG, JPEG or WebP picture"):
+        recipe_of(data[:2] + b"\xff\xe2\x00\x02" * 2000 + data[2:])
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\nnonsense", b"\xff\xd8\xff\xe0\x00"])
