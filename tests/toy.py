@@ -95,8 +95,9 @@ def build(
     return folder
 
 
-def translator(models: Path, name: str = "negative") -> Path:
-    """Writes the folder of a model that draws the negative of a picture whose sides are multiples of 4."""
+def translator(models: Path, name: str = "negative", *, multiple: int = 4) -> Path:
+    """Writes the folder of a model that draws the negative of a picture whose sides are multiples of 4, or another."""
+    side = -(-SIDE // multiple) * multiple
     folder = models / name / "1"
     folder.mkdir(parents=True)
     sides = ["n", "h", "w", 3]
@@ -123,8 +124,8 @@ def translator(models: Path, name: str = "negative") -> Path:
             shape=tuple(sides),
             layout="NHWC",
             range=(0, 255),
-            usual=(SIDE, SIDE, 3),
-            multiple=4,
+            usual=(side, side, 3),
+            multiple=multiple,
         )
         for tensor in ("picture", "image")
     )

@@ -70,11 +70,17 @@ def frame(picture: Pixels, taken: Tensor, *, at_model_scale: bool, border: int =
         scaled = _scaled(seen.shape[-3], seen.shape[-2], usual_height * usual_width)
         seen = _each(partial(resize, height=scaled[0], width=scaled[1]), seen)
     else:
-        around = -(-border // taken.multiple) * taken.multiple
-    size = max(TILE, usual_height, usual_width)
+        around = _multiple(border, taken.multiple)
+    overlap = _multiple(OVERLAP, taken.multiple)
+    size = _multiple(max(TILE, usual_height, usual_width, 2 * overlap), taken.multiple)
     whole_height, whole_width = (side + 2 * around for side in seen.shape[-3:-1])
-    grid = tiles.plan(whole_height, whole_width, size=size, overlap=OVERLAP, multiple=taken.multiple)
+    grid = tiles.plan(whole_height, whole_width, size=size, overlap=overlap, multiple=taken.multiple)
     return Framed(picture, seen, _samples(seen, grid, around), grid, around)
+
+
+def _multiple(pixels: int, of: int) -> int:
+    """So many pixels, or a few more that make up whole multiples."""
+    return -(-pixels // of) * of
 
 
 def _samples(seen: Pixels, grid: tiles.Grid, border: int) -> Pixels:
@@ -98,9 +104,11 @@ def middle(picture: Pixels, taken: Tensor) -> Pixels:
     *_, height, width, depth = taken.sample
     tall, wide, _ = picture.shape
     scale = min(tall / height, wide / width)
-    left, top = (wide - scale * width) / 2, (tall - scale * height) / 2
+    # By a rounding, a side may be longer than the picture's.
+    cut_wide, cut_tall = min(wide, scale * width), min(tall, scale * height)
+    left, top = (wide - cut_wide) / 2, (tall - cut_tall) / 2
     seen = with_channels(picture, depth)
-    return resize(seen, height, width, (left, top, left + scale * width, top + scale * height))[None]
+    return resize(seen, height, width, (left, top, left + cut_wide, top + cut_tall))[None]
 
 
 def _scaled(height: int, width: int, area: int) -> tuple[int, int]:

@@ -37,3 +37,11 @@ def test_another_form_is_cut_to_and_not_squeezed_into() -> None:
 
 def test_where_the_size_is_open_it_is_that_of_training() -> None:
     assert middle(PHOTO, taken("h", "w", 1, usual=(20, 30, 1))).shape == (1, 20, 30, 1)
+
+
+@pytest.mark.parametrize(("height", "width"), [(28, 28), (49, 49), (75, 100), (224, 224)])
+def test_a_picture_of_any_size_has_a_middle(height: int, width: int) -> None:
+    """A cut that is longer than the picture by a rounding is none that Pillow makes."""
+    rng = np.random.default_rng(height)
+    for tall, wide in rng.integers(1, 300, (400, 2)).tolist():
+        assert middle(np.zeros((tall, wide, 3), np.uint8), taken(height, width, 3)).shape == (1, height, width, 3)
