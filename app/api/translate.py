@@ -27,7 +27,7 @@ from app.api.schemas import Parameters, limited
 from app.api.uploads import body, uploaded
 from app.engine.job import Arrays
 from app.engine.model import LiveModel
-from app.errors import UnknownStyle
+from app.errors import InvalidParameter, UnknownStyle
 from app.media import images, pictures
 from app.media.framing import Framed, frame
 from app.media.provenance import Derivation
@@ -194,8 +194,15 @@ def _styled(here: Service, asked: StyleParameters) -> tuple[LiveModel, str]:
 
 
 def _framed(data: bytes, translation: Translation, settings: Settings) -> tuple[Framed, Derivation]:
-    """The picture in a file as the graph takes it, and what the answer says of itself."""
+    """The picture in a file as the graph takes it, and what the answer says of itself.
+
+    Raises what `pictures.decode` raises, and `InvalidParameter` for a picture that the answer's format can't hold.
+    """
     picture = pictures.decode(data, max_pixels=settings.max_pixels, max_frames=settings.max_frames)
+    limit, longest = images.LONGEST_SIDE.get(translation.format), max(picture.shape[:2])
+    if limit is not None and longest > limit:
+        message = f"holds {limit} pixels a side, the picture has {longest}; use png, or send a smaller one"
+        raise InvalidParameter.of("format", message)
     taken = translation.manifest.graphs[translation.graph].given("image")
     recipe = Derivation(
         model=translation.manifest.name,

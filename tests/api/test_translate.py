@@ -18,6 +18,7 @@ from app import contract
 from app.engine import providers
 from app.media.provenance import Derivation, recipe_of
 from app.settings import Settings
+from tests import toy
 from tests.api.conftest import Serve, count, start
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -171,6 +172,26 @@ def test_an_unknown_style_is_answered_with_those_that_there_are(client: TestClie
 def test_a_model_of_another_task_says_what_it_can(client: TestClient) -> None:
     answer = client.post("/translate?model=monet", content=png(photo(8, 8)))
     assert detail(answer, 422) == "model: monet@1 can style, not translate"
+
+
+@pytest.mark.parametrize(("file_format", "longest"), [("webp", 16_383), ("jpeg", 65_500)])
+def test_a_picture_that_the_answer_s_format_can_t_hold_is_refused(
+    client: TestClient, file_format: str, longest: int
+) -> None:
+    sent = png(np.zeros((16, longest + 1, 3), np.uint8))
+    said = detail(client.post(f"/translate?format={file_format}", content=sent), 422)
+    assert said == (
+        f"format: holds {longest} pixels a side, the picture has {longest + 1}; use png, or send a smaller one"
+    )
+
+
+@pytest.mark.parametrize("multiple", [3, 20, 48, 128])
+def test_a_graph_of_any_multiple_takes_small_pictures_and_large(serve: Serve, tmp_path: Path, multiple: int) -> None:
+    toy.translator(tmp_path, multiple=multiple)
+    client = serve(models=tmp_path)
+    for pixels in (photo(40, 60), photo(300, 420)):
+        answer = client.post("/translate?scale=original", content=png(pixels))
+        np.testing.assert_array_equal(seen(answer.content), 255 - pixels)
 
 
 def test_a_file_over_the_limit_is_refused_whatever_it_claims(serve: Serve, shipped: Path) -> None:
