@@ -50,7 +50,7 @@ def read_zip(data: bytes, limits: Limits, last: int | None, background: RGB) -> 
                 raise ClipTooLong("bytes", limits.bytes)
             for entry in entries:
                 yield _still("zip", entry.filename, archive.read(entry), limits, background)
-    except (BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError) as error:
+    except (BadZipFile, zlib.error, EOFError, ValueError, OverflowError, NotImplementedError, OSError) as error:
         raise UnreadableClip("zip", f"it is truncated or damaged ({error})") from error
 
 
@@ -60,7 +60,7 @@ def read_tiff(data: bytes, limits: Limits, last: int | None, background: RGB) ->
     offset, start = struct.Struct(order + ("Q" if big else "I")), 8 if big else 4
     try:
         pages = _pages(data, order, big, limits.frames + 1)
-    except struct.error as error:
+    except (OverflowError, struct.error) as error:
         raise UnreadableClip("TIFF", "it is truncated or damaged") from error
     if len(pages) > limits.frames:
         raise ClipTooLong("frames", limits.frames)

@@ -59,7 +59,7 @@ def read(data: bytes) -> Header:
     kind = kind_of(data)
     try:
         return READERS[kind](data)
-    except (ValueError, IndexError, struct.error) as error:
+    except (ValueError, IndexError, OverflowError, struct.error) as error:
         # What the checks of this package raise says what is wrong; Python's own messages would tell a client nothing.
         flaw = str(error) if type(error) is ValueError else "its header is cut off or damaged"
         raise UnreadablePicture(kind, flaw) from error

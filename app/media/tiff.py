@@ -87,7 +87,7 @@ def orientation(exif: bytes) -> int:
     exif = exif.removeprefix(b"Exif\0\0")
     try:
         turned = _number(exif, directory(exif), ORIENTATION, default=1)
-    except (ValueError, struct.error):
+    except (ValueError, OverflowError, struct.error):
         return 1
     return turned if 1 <= turned <= 8 else 1
 

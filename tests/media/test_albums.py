@@ -2,13 +2,14 @@
 
 import struct
 import zipfile
+from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from app.errors import ClipTooLong, UnreadableClip
-from app.media import animation
+from app.errors import ClipTooLong, UnreadableClip, UnreadablePicture
+from app.media import animation, pictures
 from tests.media.films import noise, pages, picture, read, zipped
 
 
@@ -50,6 +51,32 @@ def test_a_page_of_a_tiff_that_cannot_be_shown_is_named() -> None:
     frames = [Image.fromarray(noise()[0]), Image.fromarray(np.zeros((16, 20), np.float32))]
     with pytest.raises(UnreadableClip, match=r"The TIFF can't be read: page 2: its values are of mode 'F'"):
         read(pages(frames))
+
+
+@pytest.mark.parametrize("first", [2**63 + 5, 2**64 - 1])
+def test_a_tiff_that_goes_on_beyond_any_file_is_refused(first: int) -> None:
+    data = b"II+\0" + struct.pack("<HHQ", 8, 0, first) + bytes(64)
+    with pytest.raises(UnreadableClip, match=r"The TIFF can't be read: it is truncated or damaged"):
+        read(data)
+    with pytest.raises(UnreadablePicture, match=r"The TIFF can't be read: its header is cut off or damaged"):
+        pictures.decode(data, max_pixels=10_000, max_frames=1)
+
+
+def test_a_picture_whose_exif_leads_beyond_any_file_is_shown_as_it_is() -> None:
+    exif = b"Exif\0\0II+\0" + struct.pack("<HHQ", 8, 0, 2**63 + 5)
+    out = BytesIO()
+    Image.fromarray(noise()[0].squeeze()).save(out, "png", exif=exif)
+    assert pictures.decode(out.getvalue(), max_pixels=10_000, max_frames=1).shape[:2] == noise()[0].shape[:2]
+
+
+def test_a_zip_whose_files_lie_beyond_any_file_is_refused() -> None:
+    data = zipped({"1.png": picture(noise()[0])})
+    entry, end = data.rindex(b"PK\x01\x02"), data.rindex(b"PK\x05\x06")
+    far = struct.pack("<HHQ", 1, 8, 2**63 + 1)
+    listed = data[entry : entry + 30] + struct.pack("<H", len(far)) + data[entry + 32 : entry + 42] + b"\xff" * 4
+    listed += data[entry + 46 : end] + far
+    with pytest.raises(UnreadableClip, match=r"The zip can't be read: it is truncated or damaged"):
+        read(data[:entry] + listed + data[end : end + 12] + struct.pack("<II", len(listed), entry) + data[end + 20 :])
 
 
 def test_a_truncated_tiff_is_refused() -> None:
