@@ -6,7 +6,8 @@ class.
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -56,7 +57,7 @@ def class_of(manifest: Manifest, text: str) -> Class:
     """
     if not manifest.classes:
         raise _invalid(f"{manifest.reference} is unconditional, it has no classes; leave class out")
-    index = _index(manifest, text)
+    index = _indices(manifest.classes).get(text)
     if index is not None:
         return index
     shares = _shares(text)
@@ -89,7 +90,10 @@ def name_of(manifest: Manifest, asked: Class | None) -> str | None:
 
 def _mixture(manifest: Manifest, shares: list[tuple[str, str]]) -> Class:
     """The class of each share with its weight; an index where there is one share."""
-    found = [(_index(manifest, text), text, weight) for text, weight in shares]
+    if len(shares) > len(manifest.classes):
+        raise _invalid(f"names {len(shares)} classes; {manifest.reference} has {len(manifest.classes)}")
+    known = _indices(manifest.classes)
+    found = [(known.get(text), text, weight) for text, weight in shares]
     if unknown := [text for index, text, _ in found if index is None]:
         raise UnknownClass(unknown[0], manifest.classes, manifest.reference, unknown[1:])
     mixture: dict[int, float] = {}
@@ -125,12 +129,10 @@ def _shares(text: str) -> list[tuple[str, str]] | None:
     return found
 
 
-def _index(manifest: Manifest, text: str) -> int | None:
-    """The index of a class given by name, or by index where no class has that name."""
-    for names in (manifest.classes, [str(index) for index in range(len(manifest.classes))]):
-        if text in names:
-            return names.index(text)
-    return None
+@lru_cache(maxsize=64)
+def _indices(classes: tuple[str, ...]) -> Mapping[str, int]:
+    """The indices of classes by what requests call them: the name, or the index where no class has that name."""
+    return {str(index): index for index in range(len(classes))} | {name: index for index, name in enumerate(classes)}
 
 
 def _weight(text: str, given: str) -> float:
