@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.caching import entity_tag
 from app.api.classes import class_of, name_of
-from app.api.forms import PICTURES, STREAMS, form_of, require_room
+from app.api.forms import PICTURES, STREAMS, form_of, require_room, require_short
 from app.api.schemas import Format, GenerateParameters, Sample
 from app.classes import Class, single
 from app.contract import Graph, Manifest
@@ -22,7 +22,7 @@ from app.engine.model import LiveModel
 from app.errors import InvalidParameter
 from app.latents import MAX_SEED
 from app.media import images
-from app.media.provenance import Recipe
+from app.media.provenance import SOFTWARE, Recipe
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ class Drawing:
         return "&".join(filter(None, parts))
 
     def tag(self) -> str:
-        """The strong entity tag: the weights, what they ran on, the address, and the encoder."""
-        return entity_tag([self.live.digest, self.live.identity, self.address(), images.ENCODER])
+        """The strong entity tag: the weights, what they ran on, the address, the encoder, and the software."""
+        return entity_tag([self.live.digest, self.live.identity, self.address(), images.ENCODER, SOFTWARE])
 
     @property
     def class_name(self) -> str | None:
@@ -210,7 +210,7 @@ def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: F
     """The drawing that `asked` comes to with this model.
 
     Raises `UnknownClass`, and `InvalidParameter` for a class that an unconditional model can't have, samples past the
-    largest index, a stage that it hasn't, or a sheet that the format can't hold.
+    largest index, a stage that it hasn't, or a sheet or a mixture that the format can't hold.
     """
     beyond = asked.drawn - 1
     if asked.index + beyond > MAX_SEED:
@@ -221,7 +221,7 @@ def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: F
     form = form_of(file_format, asked.n, asked.picture, asked.grid)
     role = _role(live.manifest, asked.stage)
     require_room(form, asked.n, live.manifest.graphs[role].output("image"))
-    return Drawing(
+    drawing = Drawing(
         live=live,
         seed=seed,
         index=asked.index,
@@ -234,6 +234,9 @@ def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: F
         best_of=asked.best_of,
         role=role,
     )
+    if isinstance(label, Mapping):
+        require_short(len(drawing.recipe().xmp), drawing.picture, "class", "fewer classes")
+    return drawing
 
 
 def _role(manifest: Manifest, stage: int | None) -> str:

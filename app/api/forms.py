@@ -62,3 +62,11 @@ def require_room(form: Form, n: int, image: Tensor, field: str = "grid") -> None
     if longest > limit:
         message = f"makes a sheet of {longest} pixels a side, {form.format} holds {limit}; use png, or fewer samples"
         raise InvalidParameter.of(field, message)
+
+
+def require_short(said: int, picture: images.Format, field: str, fewer: str) -> None:
+    """Refuses what takes more bytes of metadata than the format of its pictures holds, before it is drawn in vain."""
+    longest = images.LONGEST_RECIPE.get(picture)
+    if longest is not None and said > longest:
+        message = f"take {said} bytes of metadata, {picture} holds {longest}; use png, or {fewer}"
+        raise InvalidParameter.of(field, message)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from app.api import drawing
 from app.api.caching import entity_tag, still_fresh
 from tests import toy
 from tests.api.conftest import Serve, count
@@ -76,6 +77,14 @@ def test_a_tag_holds_across_restarts_and_not_across_weights(serve: Serve, tmp_pa
     toy.build(tmp_path / "b", "toy", seed=9)
     tags = [serve(models=tmp_path / models).head(PINNED).headers["etag"] for models in ("a", "a", "b")]
     assert tags[0] == tags[1] != tags[2]
+
+
+def test_another_version_of_the_software_which_stands_in_the_file_has_another_tag(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = client.head(PINNED).headers["etag"]
+    monkeypatch.setattr(drawing, "SOFTWARE", "Ganymede 99")
+    assert client.head(PINNED).headers["etag"] != before
 
 
 def test_head_says_what_get_would_and_draws_nothing(client: TestClient) -> None:

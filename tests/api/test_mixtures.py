@@ -47,6 +47,23 @@ def test_a_mixture_of_one_is_that_class(studio: TestClient) -> None:
     assert studio.get("/generate?model=judged&class=owl:2").headers["x-class"] == "owl"
 
 
+def test_a_mixture_of_more_classes_than_there_are_is_refused_at_once(studio: TestClient) -> None:
+    body = {"model": "mixing", "class": {f"x{number}": 1 for number in range(70_000)}}
+    answer = studio.post("/interpolate", json=body)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "class: names 70000 classes; mixing@1 has 3")
+
+
+def test_a_mixture_whose_name_a_format_can_t_hold_is_refused_before_it_is_drawn(serve: Serve, tmp_path: Path) -> None:
+    names = tuple(f"{number:02} {'é' * 150}" for number in range(80))
+    toy.build(tmp_path, "wide", weighs=True, classes=names)
+    client = serve(models=tmp_path)
+    asked = f"/generate?model=wide&seed=1&class={','.join(f'{number}:1' for number in range(80))}"
+    assert client.get(f"{asked}&format=png").status_code == 200
+    answer = client.get(f"{asked}&format=jpeg")
+    assert answer.status_code == 422
+    assert answer.json()["detail"].endswith(" bytes of metadata, jpeg holds 65504; use png, or fewer classes")
+
+
 def test_a_mixture_has_one_name_which_is_its_address(studio: TestClient) -> None:
     answer = studio.get(f"{ASKED}&class={quote('owl:1,cat:0.50')}&n=2")
     assert answer.headers["x-class"] == "cat:0.5,owl:1"

@@ -25,6 +25,7 @@ from app.engine.model import LiveModel
 from app.errors import InvalidParameter
 from app.latents import Floats
 from app.media import bundles, images
+from app.media.provenance import SOFTWARE
 
 MapFormat = Literal["png", "jpeg", "webp", "npy"]
 
@@ -108,8 +109,8 @@ class CodeMap:
         return f"/models/{self.manifest.reference}/map?{'&'.join(query)}"
 
     def tag(self) -> str:
-        """The strong entity tag: the weights, what they ran on, the address, and the encoder."""
-        return caching.entity_tag([self.live.digest, self.live.identity, self.address(), images.ENCODER])
+        """The strong entity tag: the weights, what they ran on, the address, the encoder, and the software."""
+        return caching.entity_tag([self.live.digest, self.live.identity, self.address(), images.ENCODER, SOFTWARE])
 
     def file_name(self) -> str:
         return f"{self.manifest.name}-{self.manifest.version}_map.{self.format}"

@@ -1,6 +1,7 @@
 """`/decode`: the pictures that a model draws of latents that were given, be they found by `/encode` or made up."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -14,7 +15,7 @@ from app.api.classes import GivenClass, name_of, required_class
 from app.api.codes import transport
 from app.api.deps import DirectRoute, service
 from app.api.derived import Derived, DerivedFormat, derivation
-from app.api.forms import PictureForm, form_of, require_room
+from app.api.forms import PictureForm, form_of, require_room, require_short
 from app.api.jobs import carried_out
 from app.api.negotiation import negotiated
 from app.api.schemas import Parameters, limited
@@ -89,6 +90,8 @@ async def _decode(request: Request, limits: type[DecodeParameters]) -> Response:
         whole=derivation(live, "decode", recipe(slice(None)) | {"columns": form.columns}),
         recipes=tuple(derivation(live, "decode", recipe(slice(row, row + 1))) for row in range(len(latents))),
     )
+    if isinstance(label, Mapping):
+        require_short(len(pictures.whole.xmp), form.picture, "class", "fewer classes")
     done = await carried_out(
         request,
         live,

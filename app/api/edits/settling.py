@@ -3,12 +3,14 @@
 Used by the verb, and by `/reproduce`, which asks it again.
 """
 
+from collections.abc import Mapping
+
 from app.api.edits import amounts
 from app.api.edits.amounts import NamedAmount
 from app.api.edits.editing import Editing
 from app.api.edits.schemas import EditParameters
 from app.api.edits.starts import Start
-from app.api.forms import PICTURES
+from app.api.forms import PICTURES, require_short
 from app.api.layouts import APART, FPS, STEPS, Format, Layout
 from app.api.walks import sequences
 from app.engine.model import LiveModel
@@ -59,6 +61,8 @@ def settle(
         fps=FPS if asked.fps is None else asked.fps,
     )
     sequences.require_room(editing, settings.max_pixels)
+    if isinstance(start.label, Mapping):
+        require_short(len(editing.derivation().xmp), editing.picture, "class", "fewer classes")
     return editing
 
 

@@ -14,7 +14,7 @@ from app.api.classes import class_of, model_for
 from app.api.codes import transport
 from app.api.codes.transport import JSON_LIMIT
 from app.api.deps import DirectRoute, checked, json_object, service
-from app.api.forms import PICTURES
+from app.api.forms import PICTURES, require_short
 from app.api.jobs import carried_out
 from app.api.layouts import APART, FPS, STEPS, Format, Layout
 from app.api.schemas import limited
@@ -202,10 +202,6 @@ def _classes(given: object, count: int, manifest: Manifest) -> list[Class | None
 
 def _require_short(walked: Interpolation) -> None:
     """Refuses stops that take more metadata than the format of the pictures holds."""
-    longest = images.LONGEST_RECIPE.get(walked.picture)
-    if longest is None:
-        return
-    said = max(len(one.derivation().xmp) for one in (walked, walked.single(len(walked.numbers) - 1)))
-    if said > longest:
-        message = f"take {said} bytes of metadata, {walked.picture} holds {longest}; use png, or fewer latents"
-        raise InvalidParameter.of("stops", message)
+    if walked.picture in images.LONGEST_RECIPE:
+        said = max(len(one.derivation().xmp) for one in (walked, walked.single(len(walked.numbers) - 1)))
+        require_short(said, walked.picture, "stops", "fewer latents")
