@@ -40,8 +40,8 @@ def encode(
     Each pixel is drawn as `scale`×`scale`. `xmp` is what `Recipe.xmp` gives: it says that a machine made the film.
 
     * WebP and APNG are lossless.
-    * GIF is lossless for grey frames and for those of 256 colours or fewer; others are reduced to a palette each. Alpha
-      is all or nothing. Above 50 frames a second, it shows 50.
+    * GIF is lossless for grey frames and for those of 256 colours or fewer, of 255 beside alpha, which is all or
+      nothing; others are reduced to a palette each. Above 50 frames a second, it shows 50.
     * MP4 is visually lossless from a scale of 2 on; at 1, colour has half the resolution. It has no transparency (white
       is laid under it) and no loop, and its sides are even: an odd one is a pixel longer.
 

@@ -29,8 +29,9 @@ TRAILER = bytes([1, *range(255, -1, -1), 0])
 def encode(frames: NDArray[np.uint8], centiseconds: Sequence[int], loop: bool, xmp: bytes | None) -> bytes:
     """Frames uint8 [k, h, w, c] with 1, 3 or 4 channels, shown for so long each, once or for ever.
 
-    Grey frames are lossless. Others have a palette each, of their own colours where those are 256 or fewer, else of an
-    octree, without dithering, which would crawl from frame to frame. Pixels of an alpha below 128 are clear.
+    Grey frames are lossless. Others have a palette each, of their own colours where those are 256 or fewer (255
+    beside an alpha channel), else of an octree, without dithering, which would crawl from frame to frame. Pixels of an
+    alpha below 128 are clear.
     """
     _, height, width, channels = frames.shape
     # A table of greys for all frames, or none; both with eight bits a colour.
@@ -53,9 +54,10 @@ def _coded(frame: NDArray[np.uint8], milliseconds: int) -> list[bytes]:
             return getdata(Image.fromarray(frame[:, :, 0]), duration=milliseconds)
         case 3:
             return getdata(_reduced(frame, COLOURS), duration=milliseconds, include_color_table=True)
-    clear = frame[:, :, 3] < OPAQUE
-    # Colours that nobody sees must take none of the palette.
-    picture = _reduced(np.where(clear[:, :, None], 0, frame[:, :, :3]).astype(np.uint8), COLOURS - 1)
+    clear, colours = frame[:, :, 3] < OPAQUE, frame[:, :, :3]
+    # Colours that nobody sees must take none of the palette: under clear pixels lies one that is seen.
+    seen = colours[~clear][0] if not clear.all() else np.zeros(3, np.uint8)
+    picture = _reduced(np.where(clear[:, :, None], seen, colours), COLOURS - 1)
     # A palette as long as it can be, since its last colour is the one that means clear.
     picture.putpalette([*(picture.getpalette() or []), *bytes(3 * COLOURS)][: 3 * COLOURS])
     picture.paste(CLEAR, mask=Image.fromarray(clear))

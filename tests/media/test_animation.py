@@ -87,6 +87,21 @@ def test_gif_keeps_256_colours_a_frame_whichever_they_are() -> None:
     np.testing.assert_array_equal(read, drawn)
 
 
+@pytest.mark.parametrize(("colours", "clear"), [(255, 0), (255, 1), (255, 40)])
+def test_gif_keeps_as_many_beside_clear_pixels(colours: int, clear: int) -> None:
+    rng = np.random.default_rng(clear)
+    drawn = np.zeros((2, 16, 20, 4), np.uint8)
+    pixels = drawn.reshape(2, -1, 4)
+    pixels[:] = [*rng.integers(0, 256, 3), 255]
+    for frame in pixels:
+        frame[:colours, :3] = rng.permutation(256**3)[:colours, None] // [1, 256, 65536] % 256
+        frame[colours:, :3] = frame[0, :3]
+        frame[len(frame) - clear :] = rng.integers(0, 128, (clear, 4))
+    read, _ = shown(film(drawn, "gif"))
+    seen = drawn[..., 3] == 255
+    np.testing.assert_array_equal(read[seen], drawn[seen])
+
+
 def test_gif_is_close_where_a_frame_has_more_colours() -> None:
     drawn = smooth(3, height=64, width=96)
     read, _ = shown(film(drawn, "gif"))
