@@ -1,15 +1,18 @@
 """A run's weights to a model folder: torch → ONNX → the same answers as torch → manifest, samples and card.
 
-An export whose graph does not answer as torch does is an error, and leaves no folder behind.
+An export whose graph does not answer as torch does is an error, and no export that fails leaves a folder behind.
 """
 
 import logging
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from app import card, contract
 from training import checkpoint, config, directions, graphs, journal, runtime, sheets
@@ -43,13 +46,17 @@ def export(
     the run's data are now, for the sheet of a model that needs some. Raises ExportError, CheckpointError, DataError or
     ConfigError.
     """
+    _require(contract.Name, name, "name: give --name, of at most 64 of a-z, 0-9, - and _, a letter or digit first")
+    version = _next_version(models / name) if version is None else version
+    _require(contract.Version, version, "version: give --version, from 1 to 999999999")
     saved = checkpoint.load(run / (checkpoint.BEST if weights == "best" else checkpoint.LAST))
-    folder = models / name / str(version or _next_version(models / name))
+    folder = models / name / str(version)
     if folder.exists():
         raise ExportError(f"{folder} exists: a version is never overwritten, choose another")
     recipe, networks, source = restore(saved)
     beside = folder.with_name(f".{folder.name}")
     shutil.rmtree(beside, ignore_errors=True)
+    new = [parent for parent in beside.parents if not parent.exists()]
     beside.mkdir(parents=True)
     try:
         made = recipe.exports(networks)
@@ -77,11 +84,16 @@ def export(
             _draw_directions(draft.model_copy(update={"directions": found}), beside)
         hashes = {path.name: contract.digest(path.read_bytes()) for path in sorted(beside.iterdir())}
         _write(beside, contract.Manifest(**facts, files=hashes), hashes)
+        beside.rename(folder)
+        beside = folder
+        contract.check(folder)
     except BaseException:
         shutil.rmtree(beside)
+        # A folder in which another model lies by now stays.
+        with suppress(OSError):
+            for parent in new:
+                parent.rmdir()
         raise
-    beside.rename(folder)
-    contract.check(folder)
     log.info("%s: %s", folder, ", ".join(graph.file for graph in written.values()))
     return folder
 
@@ -195,6 +207,14 @@ def _golden(draft: contract.Manifest, folder: Path) -> Iterator[contract.Golden]
         label = seed % len(draft.classes) if draft.classes else None
         (values, *_) = session.run([graph.outputs[0].name], draft.inputs(seed, range(1), label))
         yield contract.Golden.of(seed, label, values[0])
+
+
+def _require(kind: Any, value: object, what: str) -> None:
+    """ExportError unless the contract allows the value."""
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise ExportError(f"{value!r} is no model's {what}") from error
 
 
 def _next_version(folder: Path) -> int:

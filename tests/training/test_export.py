@@ -142,7 +142,28 @@ def test_a_graph_that_does_not_answer_as_torch_is_refused_and_leaves_nothing(
     monkeypatch.setattr(ToPictures, "forward", drifting)
     with pytest.raises(ExportError, match="at batch 1 the graph's image differs from torch by up to"):
         export.export(run, tmp_path / "models", name="bad", licence=LICENCE)
-    assert not list((tmp_path / "models").rglob("*.onnx"))
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_failed_export_leaves_the_folders_that_were_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = runs.train("gan", tmp_path / "run", images=64)
+    (tmp_path / "models" / "bad").mkdir(parents=True)
+    monkeypatch.setattr(contract, "check", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export.export(run, tmp_path / "models", name="bad", licence=LICENCE)
+    assert list((tmp_path / "models").rglob("*")) == [tmp_path / "models" / "bad"]
+
+
+def test_a_run_that_has_no_models_name_is_told_which_names_there_are_before_anything_is_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = runs.train("gan", tmp_path / "digits.v2", images=64)
+    for flags in ([], ["--name", "My_Model!"], ["--name", "ok", "--version", "1000000000"]):
+        assert cli.export([str(run), "--to", str(tmp_path / "models"), *flags]) == 2
+    assert "'digits.v2' is no model's name: give --name, of at most 64 of a-z, 0-9, - and _" in caplog.text
+    assert "'My_Model!' is no model's name" in caplog.text
+    assert "1000000000 is no model's version: give --version, from 1 to 999999999" in caplog.text
+    assert not (tmp_path / "models").exists()
 
 
 def test_a_version_is_never_overwritten_and_the_next_one_is_free(folder: Path) -> None:
