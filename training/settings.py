@@ -1,6 +1,7 @@
 """The settings that every run has, whatever its recipe; a recipe's own hyper-parameters are its fields."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +17,7 @@ def _scaled(value: object, units: dict[str, int], example: str) -> object:
     match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([a-z]?)", value.strip().lower())
     if match is None or match[2] not in units:
         raise ValueError(f"{value!r} can't be read: write it like {example}")
-    return float(match[1]) * units[match[2]]
+    return Decimal(match[1]) * units[match[2]]
 
 
 def _power_of_two(value: int) -> int:

@@ -24,6 +24,14 @@ def test_counts_and_times_are_written_as_people_write_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "count"), [("16.1k", 16_100), ("2.01M", 2_010_000), ("1.001k", 1001), (".5k", 500), ("7", 7)]
+)
+def test_a_count_is_what_is_written_and_not_what_a_float_makes_of_it(written: str, count: int) -> None:
+    _, settings = runs.parse("gan", "--data", "digits", "--out", "r", "--images", written, "--time", "1.5m")
+    assert (settings.images, settings.time) == (count, 90)
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "name a recipe first, one of autoencoder, cgan, cyclegan, direct, embedding, gan, "),
@@ -31,6 +39,7 @@ def test_counts_and_times_are_written_as_people_write_them() -> None:
         (["gan", "--data", "digits"], "--out: Field required"),
         (["gan", "--data", "d", "--out", "r", "--preset", "huge"], "has no preset 'huge': there are smoke, cpu, gpu"),
         (["gan", "--data", "d", "--out", "r", "--images", "lots"], "'lots' can't be read: write it like 200k or 2M"),
+        (["gan", "--data", "d", "--out", "r", "--images", "1.0001k"], "--images: Input should be a valid integer"),
         (["gan", "--data", "d", "--out", "r", "--time", "5x"], "'5x' can't be read: write it like 90s, 30m or 2h"),
         (["gan", "--data", "d", "--out", "r", "--size", "48"], "--size: Value error, 48 is not a power of two"),
         (["gan", "--data", "d", "--out", "r", "--augment", "2"], "--augment: Input should be less than or equal to 1"),
