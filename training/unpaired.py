@@ -5,6 +5,7 @@ leads back, judged by `inverse_critic`.
 """
 
 import math
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -19,7 +20,7 @@ from torch.nn import functional as F
 from app import contract
 from training import content, health, losses
 from training.augment import augment, ramp
-from training.data import Examples, Split, domains
+from training.data import DataError, Examples, Split, domains
 from training.features import Features, load
 from training.nets.discriminators import ProjectedDiscriminator, Scores
 from training.nets.edges import FromPictures, ToPictures
@@ -75,7 +76,7 @@ class Unpaired(Recipe):
 
     def examples(self, settings: RunSettings, split: Split = "train") -> Examples:
         s = settings
-        return domains.load(
+        examples = domains.load(
             s.data,
             source=self.source,
             target=self.target,
@@ -84,6 +85,8 @@ class Unpaired(Recipe):
             split=split,
             mirror=s.mirror,
         )
+        self.styles()  # DataError before anything is trained that could not be served.
+        return examples
 
     def networks(self, source: Source) -> Networks:
         return {"generator": self._translator(source), "critic": self._critic(source)}
@@ -161,7 +164,7 @@ class Unpaired(Recipe):
         return [served(name, networks[name]) for name in self.styles().values()]
 
     def styles(self) -> dict[str, str]:
-        return {self.target: "generator"}
+        return {style(self.target): "generator"}
 
 
 class TwoWays(Unpaired):
@@ -217,7 +220,18 @@ class TwoWays(Unpaired):
         ]
 
     def styles(self) -> dict[str, str]:
-        return {self.target: "generator", self.source: "inverse"}
+        there, back = style(self.target), style(self.source)
+        if there == back:
+            raise DataError(f"{self.source!r} and {self.target!r} would both be the style {there!r}: rename a folder")
+        return {there: "generator", back: "inverse"}
+
+
+def style(folder: str) -> str:
+    """The name under which a style is served, made of its folder's; `DataError` where nothing is left of that."""
+    name = re.sub("[^a-z0-9_-]+", "-", folder.lower()).strip("-_")[:64]
+    if not name:
+        raise DataError(f"{folder!r} can't name a style: rename the folder, with one of a-z or 0-9 in its name")
+    return name
 
 
 def score(critic: nn.Module, pictures: Tensor) -> Tensor:

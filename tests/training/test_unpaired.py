@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from app import contract
 from tests.training import networks, runs, sources
 from training import content, evaluation, features, graphs, runtime
+from training.data import DataError
 from training.evaluation import EvaluationError, Request
 from training.nets.pool import Pool
 from training.nets.translators import Couple, Crossing, Translator
@@ -220,6 +221,31 @@ def test_both_ways_are_served_each_under_the_style_that_it_leads_to(name: str, t
     given = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     there, back = (made[role].module.eval()(given) for role in ("generator", "inverse"))
     assert not torch.equal(there, back)
+
+
+def test_a_style_has_the_name_of_its_folder_in_the_letters_that_are_served() -> None:
+    assert Direct(target="Claude Monet (1890)").styles() == {"claude-monet-1890": "generator"}
+    assert list(CycleGan(source="_Photos.JPG", target="Ukiyo_e").styles()) == ["ukiyo_e", "photos-jpg"]
+    (long,) = Direct(target=100 * "x").styles()
+    assert long == 64 * "x"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "said"),
+    [
+        ("photo", "--", "'--' can't name a style: rename the folder"),
+        ("Monet", "monet", "'Monet' and 'monet' would both be the style 'monet': rename a folder"),
+    ],
+)
+def test_folders_that_name_no_styles_are_an_error_before_the_first_step(
+    source: str, target: str, said: str, tmp_path: Path
+) -> None:
+    sources.domains(tmp_path / "made")
+    (tmp_path / "data").mkdir()
+    for made, name in (("photo", source), ("monet", target)):
+        (tmp_path / "made" / made).rename(tmp_path / "data" / name)
+    with pytest.raises(DataError, match=said):
+        runs.run("unit", tmp_path / "run", data=str(tmp_path / "data"), source=source, target=target)
 
 
 def test_a_served_translator_takes_other_sizes_too_and_says_which(tmp_path: Path) -> None:
