@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -182,14 +182,22 @@ def require_allowed(request: Request, settings: Settings) -> None:
         return
     host, origin = request.headers.get("host", ""), request.headers.get("origin")
     client = request.client.host if request.client else ""
-    if not (_is_here(client) and _is_here(urlsplit(f"//{host}").hostname or "")):
+    if not (_is_here(client) and _is_here(_address(f"//{host}").hostname or "")):
         raise HTTPException(
             403,
             "Without keys, models are changed from this machine alone, by its address: serve with "
             "--keys-file and a key of the scope admin.",
         )
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and _address(origin).netloc != host:
         raise HTTPException(403, f"A page of {origin[:99]} may not change what is served here.")
+
+
+def _address(text: str) -> SplitResult:
+    """The parts of an address; of what is none, they are empty."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return urlsplit("")
 
 
 def _is_here(host: str) -> bool:

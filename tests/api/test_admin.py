@@ -246,6 +246,8 @@ def test_unless_the_settings_say_so_nothing_can_be_changed(client: TestClient, m
         ("127.0.0.1", {"Host": "evil.example", "Origin": "http://evil.example"}),
         ("127.0.0.1", {"Origin": "http://evil.example"}),
         ("127.0.0.1", {"Origin": "null"}),
+        ("127.0.0.1", {"Origin": "http://["}),
+        *(("127.0.0.1", {"Host": host}) for host in ("[", "[::1", "[zz]", "a]")),
     ],
 )
 def test_without_keys_neither_another_machine_nor_a_page_changes_anything(
