@@ -77,6 +77,8 @@ async def _parts(request: Request, limit: int) -> list[tuple[str, UploadFile | s
         form = await parser.parse()
     except MultiPartException as error:
         raise HTTPException(400, error.message) from error
+    except UnicodeError as error:
+        raise HTTPException(400, "The form is not in the charset that it names.") from error
     return form.multi_items()
 
 

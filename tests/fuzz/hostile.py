@@ -186,6 +186,10 @@ BODIES: dict[str, tuple[int, bytes]] = {
             b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n--b--\r\n',
         ),
     ),
+    "a form in a charset that says nothing": (
+        400,
+        sized(FORM.replace(b"boundary=b", b"boundary=b; charset=undefined"), PART + b"--b--\r\n"),
+    ),
     "two files": (400, sized(FORM, PART + PART + b"--b--\r\n")),
     "ten thousand parts": (
         400,
