@@ -12,7 +12,7 @@ T = TypeVar("T")
 Priority = Literal["interactive", "bulk"]
 
 JSON, LINES, ZIP = ("application/json",), ("application/x-ndjson",), ("application/zip",)
-PNG, PICTURES = ("image/png",), ("image/png", "image/jpeg", "image/webp")
+PNG, PICTURES = ("image/png",), ("image/png", "image/jpeg", "image/webp", "image/apng")
 FILMS = ("image/gif", "image/webp", "image/apng", "video/mp4")
 SOUNDS = ("audio/wav", "audio/flac")
 

@@ -78,3 +78,11 @@ def test_a_direction_that_is_not_there_is_told_with_those_that_are(maker: Any) -
 def test_an_edited_picture_is_drawn_again(maker: Any) -> None:
     [edited] = maker.edit({"hue": 1}, picture=photo())
     assert np.array_equal(pixels(maker.reproduce(edited.png)), pixels(edited.image))
+
+
+def test_an_animation_of_edits_is_drawn_again(maker: Any, workshop: Live) -> None:
+    query = "model=judged@1&class=dog&seed=42&direction=hue&amount=-2..2&steps=4&layout=animation&format=apng"
+    file = httpx.get(f"{workshop.url}/edit?{query}").content
+    again = maker.reproduce(file)
+    assert again.n_frames == 4
+    assert np.array_equal(pixels(again), pixels(Image.open(BytesIO(file))))
