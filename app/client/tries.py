@@ -2,6 +2,7 @@
 
 import json
 import time
+from operator import index
 from typing import Any
 
 import httpx
@@ -39,7 +40,7 @@ class Tries:
             headers["Content-Type"] = "application/octet-stream"
         elif call.method != "GET":
             headers["Content-Type"] = "application/json"
-            content, parameters = json.dumps(parameters).encode(), {}
+            content, parameters = json.dumps(parameters, default=_integer).encode(), {}
         left = max(self._end - now, 0.001)
         return http.build_request(
             call.method, call.path, params=parameters, content=content, headers=headers, timeout=left
@@ -54,3 +55,11 @@ class Tries:
         self._retries -= 1
         self._again = True
         return wait
+
+
+def _integer(given: Any) -> int:
+    """An integer of another library, such as numpy; `TypeError` for anything else."""
+    try:
+        return index(given)
+    except TypeError as error:
+        raise TypeError(f"{given!r} can't be sent: give a text, an int or a float") from error

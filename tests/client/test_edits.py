@@ -27,6 +27,13 @@ def test_samples_are_edited_and_say_how_far(maker: Any, workshop: Live) -> None:
     assert second.recipe == recipe_of(second.png).model_dump(exclude_none=True)
 
 
+def test_numbers_of_numpy_are_sent_as_any_other(maker: Any) -> None:
+    asked = {"directions": {"hue": np.float64(2)}, "class_": "dog", "model": "judged"}
+    assert maker.edit(**asked, seed=np.int64(3), index=np.uint8(1)) == maker.edit(**asked, seed=3, index=1)
+    with pytest.raises(TypeError, match=r"3j can't be sent: give a text, an int or a float"):
+        maker.edit(**asked, seed=3j)
+
+
 def test_by_0_a_sample_stays_what_generate_draws(maker: Any) -> None:
     [edited] = maker.edit({"hue": 0}, "dog", model="judged", seed=3)
     [drawn] = maker.generate("dog", model="judged", seed=3)
