@@ -142,8 +142,8 @@ class Residency:
         coming.measured(memory.resident() - before, time.monotonic() - began)
         log.info("%s is ready on %s after %.2f s.", reference, self._host.device.kind, coming.seconds)
         coming.metrics.loads.inc()
-        coming.metrics.bytes.set(coming.bytes)
         self._resident.append(coming)
+        self._tell(coming)
         self._note(coming, "ready", None)
         coming.arrive(queues)
         return True
@@ -165,7 +165,12 @@ class Residency:
         leaving.leave()
         self._resident.remove(leaving)
         memory.release()
-        leaving.metrics.bytes.set(0)
+        self._tell(leaving)
+
+    def _tell(self, changed: LiveModel) -> None:
+        """Shows what a model takes: all of its reference, since one may leave when its successor is there."""
+        reference = changed.manifest.reference
+        changed.metrics.bytes.set(sum(one.bytes for one in self._resident if one.manifest.reference == reference))
 
     def _fail(self, coming: LiveModel, reason: str) -> None:
         self._note(coming, "failed", reason)

@@ -216,6 +216,23 @@ def test_one_that_comes_back_at_once_keeps_its_metrics(models_copy: Path) -> Non
         until(lambda: metrics.registry.get_sample_value("ganymede_images_total", {"model": "toy@2"}) == 1)
 
 
+def test_what_one_takes_that_came_back_is_shown_when_the_one_before_has_left(models_copy: Path) -> None:
+    metrics = Metrics()
+    with serving(models_copy, metrics) as catalog:
+        guest, old = object(), catalog.named("toy@2")
+        catalog.guests.enter(guest)
+        catalog.changes.unload("toy", 2)
+        catalog.changes.load("toy", 2)
+
+        def shown() -> float | None:
+            return metrics.registry.get_sample_value("ganymede_model_bytes", {"model": "toy@2"})
+
+        new = catalog.named("toy@2")
+        assert shown() == old.bytes + new.bytes
+        catalog.guests.leave(guest)
+        until(lambda: shown() == new.bytes)
+
+
 def test_what_waits_for_a_request_without_end_leaves_when_that_must_have_ended(models_copy: Path) -> None:
     with serving(models_copy, request_timeout=0.2) as catalog:
         live = catalog.named("toy@2")
