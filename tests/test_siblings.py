@@ -1,9 +1,11 @@
 """The sums over all workers: what is added up, what is not, and what stays of a worker that is gone."""
 
 import socket
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -143,6 +145,35 @@ def tell(listener: socket.socket, answer: bytes) -> None:
     caller, _ = listener.accept()
     with caller:
         caller.sendall(answer)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [
+        (socket.socket, "accept", OSError(24, "Too many open files")),
+        (Siblings, "write", RuntimeError("dictionary changed size during iteration")),
+    ],
+)
+def test_a_worker_that_could_not_tell_once_is_there_for_a_later_scrape(
+    join: Join, monkeypatch: pytest.MonkeyPatch, owner: type, name: str, error: Exception
+) -> None:
+    monkeypatch.setattr(siblings, "PATIENCE", 0.2)
+    act, failed = getattr(owner, name), Event()
+
+    def fails_once(self: object) -> object:
+        if threading.current_thread().name == "ganymede-siblings" and not failed.is_set():
+            failed.set()
+            raise error
+        return act(self)
+
+    one = join(0)
+    monkeypatch.setattr(owner, name, fails_once)
+    join(1)
+    value(one, "ganymede_worker_up", worker="1")
+    assert failed.is_set()
+    end = time.monotonic() + 10
+    while value(one, "ganymede_worker_up", worker="1") == 0:
+        assert time.monotonic() < end, "it is down for ever"
 
 
 def test_metrics_are_shown_where_they_can_t_be_written(

@@ -9,6 +9,7 @@ runs, and what a crash takes with it are the events since the last scrape, which
 import json
 import logging
 import socket
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -84,13 +85,20 @@ class Siblings(Collector):
 
     def _answer(self, listener: socket.socket) -> None:
         while True:
-            caller, _ = listener.accept()
+            try:
+                caller, _ = listener.accept()
+            except OSError as error:  # so many files are open that it can't have one more
+                log.warning("The metrics can't be told: %s", error)
+                time.sleep(PATIENCE)
+                continue
             with caller:
                 caller.settimeout(PATIENCE)
                 try:
                     caller.sendall(self.write())
                 except OSError as error:
                     log.debug("A sibling did not wait for the metrics: %s", error)
+                except Exception:  # whatever it is, the next scrape may have them
+                    log.exception("The metrics can't be told.")
 
     def _ask(self, index: int) -> list[Metric] | None:
         """What a sibling tells; None if it isn't there or takes too long."""
