@@ -88,7 +88,7 @@ def _add(arguments: argparse.Namespace, path: Path) -> None:
 def _list(_: argparse.Namespace, path: Path) -> None:
     for key in keys.read(path).keys:
         limits = key.quota.model_dump(exclude_none=True)
-        quota = ", ".join(f"{limit} {most:g}" for limit, most in limits.items()) or "no quota"
+        quota = ", ".join(f"{limit} {most:.15g}" for limit, most in limits.items()) or "no quota"
         print(f"{key.name:24} {key.said}; {' and '.join(map(_described, key.tokens))}; {quota}")
 
 

@@ -60,6 +60,11 @@ def test_list_says_what_each_key_may(keys: Keys) -> None:
     assert studio.endswith("; pictures_per_day 100, concurrent 2")
 
 
+def test_list_says_large_quotas_in_full(keys: Keys) -> None:
+    keys("add", "mill", "--scope", "generate", "--pictures-per-day", "1234567", "--device-seconds-per-day", "1728000.5")
+    assert keys("list").out.endswith("; pictures_per_day 1234567, device_seconds_per_day 1728000.5\n")
+
+
 def test_while_a_key_is_rotated_both_tokens_hold_and_then_the_new_one(keys: Keys, file: Path) -> None:
     old = keys("add", "studio", "--scope", "generate", "--concurrent", "3").token
     new = keys("rotate", "studio", "--grace", "1s").token
