@@ -90,6 +90,8 @@ class Vitals:
     def look(self, inputs: Arrays, outputs: Arrays) -> None:
         """Measures pictures of a batch. Called by one thread at a time."""
         began = time.thread_time()
+        # Here as well, for a look that fails.
+        self._next = time.monotonic() + PERIOD
         count = len(outputs[self._output.name])
         rows = np.linspace(0, count - 1, min(count, ROWS)).astype(np.intp)
         drawn = likeness.measured(likeness.thumbnails(self._output, outputs[self._output.name][rows]))

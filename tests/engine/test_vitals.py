@@ -167,6 +167,21 @@ def test_a_graph_is_looked_at_now_and_then_only(catalog: Catalog) -> None:
     assert 1 <= live.vitals["generator"].lately()["pictures"] <= looks + 1
 
 
+def test_a_graph_that_can_t_be_measured_is_looked_at_now_and_then_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    toy.build(tmp_path, "toy", classes=())
+    with serving(tmp_path) as catalog:
+        monkeypatch.setattr(likeness, "measured", lambda _: 1 / 0)
+        live = catalog.named("toy")
+        began = time.monotonic()
+        while time.monotonic() < began + 0.3:
+            live.submit(live.manifest.inputs(0, range(1)), deadline=None, finish=len).result(PATIENCE)
+        looks = 1 + (time.monotonic() - began) / 0.5
+        said = [record for record in caplog.records if "could not be measured" in record.getMessage()]
+        assert 1 <= len(said) <= looks + 1
+
+
 def score(catalog: Catalog) -> dict[str, float]:
     """Has the model drawn until its critic and its golden samples were judged; what is known then."""
     end = time.monotonic() + PATIENCE
