@@ -72,9 +72,19 @@ class Changes:
             shares = {version: 1 - sum(canaries.values()), **canaries}
             wanted = [self._folder(name, each) for each in sorted(shares)]
             self.require_kept(name)
-            for entry in wanted:
-                self.bring(entry)
-            self.share(name, shares)
+            known, brought = self.register.entries, []
+            try:
+                for entry in wanted:
+                    self.bring(entry)
+                    brought.append(entry)
+                self.share(name, shares)
+            except (ModelRefused, NotKept):
+                for entry in brought:
+                    if entry.model is None:
+                        self.forget(entry)
+                        if entry in known:
+                            self.register.record(entry)
+                raise
 
     def unload(self, name: str, version: int | None = None) -> None:
         """Takes a version of a model out of service, or all of them: nobody finds it from now on. It leaves memory when
@@ -151,7 +161,7 @@ class Changes:
             self.register.clear(entry.reference)
 
     def forget(self, entry: Entry) -> None:
-        """** Drops a version whose folder is gone, in this process."""
+        """** Drops a version whose folder is gone, or that is not to serve after all, in this process."""
         self.retire(entry)
         self.register.forget(entry.reference)
 

@@ -150,6 +150,34 @@ def test_several_versions_share_the_requests_by_weight(models_copy: Path) -> Non
         assert meant(catalog, 100)[1] == pytest.approx(50, abs=2)
 
 
+def test_where_one_of_several_is_refused_the_others_go_again_that_came_for_this(models_copy: Path) -> None:
+    with serving(models_copy) as catalog:
+        catalog.changes.unload("toy", 1)
+        toy.build(models_copy, version=3, seed=3)
+        toy.lie(toy.build(models_copy, version=4, seed=4))
+        brought: list[LiveModel] = []
+        bring = catalog._residency.bring
+
+        def watched(live: LiveModel) -> None:
+            brought.append(live)
+            bring(live)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(catalog._residency, "bring", watched)
+            with pytest.raises(ModelRefused, match=r"^toy@4 is not served: .*toy goes on with version 2\.$"):
+                catalog.changes.load("toy", canaries={1: 0.1, 3: 0.1, 4: 0.1})
+        assert [live.manifest.version for live in brought] == [1, 2, 3, 4]
+        assert states(catalog) == {"shapes@1": "ready", "toy@4": "failed", "toy@2": "ready", "toy@1": "retired"}
+        with pytest.raises(RetiredModel):
+            catalog.named("toy@1")
+        with pytest.raises(UnknownModel):
+            catalog.named("toy@3")
+        until(lambda: [live.queues is not None for live in brought] == [False, True, False, False])
+        assert meant(catalog, 5) == {2: 5}
+        catalog.changes.load("toy", 3, {1: 0.5})
+        assert catalog.shares("toy") == {3: 0.5, 2: 0, 1: 0.5}
+
+
 def test_where_one_of_several_is_taken_out_the_others_have_its_share(models_copy: Path) -> None:
     with serving(models_copy) as catalog:
         catalog.changes.load("toy", 1, {2: 0.25})
