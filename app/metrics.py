@@ -166,7 +166,7 @@ class Metrics:
         )
         self._dropped = Counter(
             "ganymede_dropped_samples_total",
-            "Samples that were accepted and not delivered: cancelled by the client, past their deadline, or failed.",
+            "Accepted samples that were not sent, their client being gone, or not computed: too late, or failed.",
             ["model", "reason"],
             registry=registry,
         )

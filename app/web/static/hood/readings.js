@@ -114,7 +114,7 @@ export const cells = [
   },
   {
     name: "Vanished",
-    says: "Samples of the last minute that were accepted and not delivered: whoever asked had gone, the deadline had passed, or a batch failed.",
+    says: "Samples of the last minute that were accepted, and not sent, since whoever asked had gone, or not computed, since the deadline had passed or a batch failed.",
     value: ({ looks }) => String(Math.round(total(looks, "dropped_samples_total"))),
     part: (now) => reasons(now, "dropped_samples_total"),
   },
