@@ -5,6 +5,7 @@ the pictures seen (see `training.run`), which are. Holds tensors and plain value
 """
 
 import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,6 +14,19 @@ from typing import Any
 import torch
 
 LAST, BEST = "last.pt", "best.pt"
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    UnpicklingError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    AssertionError,
+    struct.error,
+)
+"""What torch raises for a file that is none of its own, or a damaged one."""
 
 
 class CheckpointError(ValueError):
@@ -64,5 +78,5 @@ def load(path: Path) -> Checkpoint:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {path}") from error
-    except (OSError, RuntimeError, UnpicklingError, TypeError, EOFError) as error:
+    except UNREADABLE as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from error

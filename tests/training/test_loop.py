@@ -104,6 +104,13 @@ def test_a_cut_checkpoint_is_named_and_not_half_read(tmp_path: Path) -> None:
         runs.train("gan", folder, resume=True)
 
 
+@pytest.mark.parametrize("content", [b"hello", b"", b"\x80\x02.", b"X1", b"\xff" * 40, b"PK\x03\x04" + bytes(100)])
+def test_a_file_that_is_no_checkpoint_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / LAST).write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"last\.pt is not a whole checkpoint"):
+        checkpoint.load(tmp_path / LAST)
+
+
 def test_saving_leaves_the_old_checkpoint_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = runs.train("gan", tmp_path / "run")
     before = (folder / LAST).read_bytes()
