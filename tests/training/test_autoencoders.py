@@ -168,6 +168,16 @@ def test_the_sample_sheet_shows_the_code_map_where_the_code_is_two_dimensional(r
     assert set(rows[3]) == {"real", "back", "between", "random"}
 
 
+@pytest.mark.parametrize("recipe", ["autoencoder", "vae"])
+@pytest.mark.parametrize(("count", "ways"), [(1, 0), (2, 1), (3, 1), (4, 2), (64, 2)])
+def test_the_sample_sheet_shows_the_ways_between_as_many_pictures_as_there_are(
+    recipe: str, count: int, ways: int, tmp_path: Path
+) -> None:
+    run = runs.run(recipe, tmp_path / "run")
+    labels = [panel.label for panel in run.observe(run.recipe.preview, count)]
+    assert labels == ["real", "back", *ways * ["between"], *4 * ["random"]]
+
+
 def test_the_way_between_two_codes_begins_and_ends_at_them() -> None:
     start, end = torch.randn(2, 6)
     path = between(start, end, 5)

@@ -85,8 +85,8 @@ class Autoencoder(Recipe):
         real = batch.real[:8]
         panels = [Panel("real", real), Panel("back", self.reconstruct(networks, real))]
         codes = self.encode(networks, real)
-        for start, end in ((0, 1), (2, 3)):
-            panels.append(Panel("between", networks["generator"](between(codes[start], codes[end], 8))))
+        for start in range(0, min(len(codes), 4) - 1, 2):
+            panels.append(Panel("between", networks["generator"](between(codes[start], codes[start + 1], 8))))
         panels += [Panel("random", self.samples(networks, range(row, row + 8), batch)) for row in range(0, 32, 8)]
         if self.latent == 2:
             rows = code_map(MAP).to(real.device)
