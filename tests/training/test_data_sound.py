@@ -126,6 +126,12 @@ def test_held_out_recordings_are_never_trained_on_and_their_takes_stay_together(
     assert test == {f"{kind}/1-2-{take}.wav" for kind in ("rain", "dog") for take in "AB"}
 
 
+def test_takes_between_which_another_recording_is_sorted_stay_together_too(tmp_path: Path) -> None:
+    for name in ("rain", "river", "street-1", "street-12-left", "street-2", "wind"):
+        write(tmp_path / f"{name}.wav", tone(seconds=0.1))
+    assert names(sound.load(tmp_path, split="test", hold_out=True)) == ["street-1.wav", "street-2.wav"]
+
+
 def test_too_few_recordings_to_hold_one_out_are_an_error(tmp_path: Path) -> None:
     write(tmp_path / "1.wav", tone())
     with pytest.raises(NoSplit, match="too few recordings to hold one out in 5"):

@@ -145,10 +145,13 @@ def _divided(paths: Sequence[PurePosixPath], split: Split, folder: Path, hold_ou
 
 def _held_out(paths: Iterable[PurePosixPath]) -> Iterable[PurePosixPath]:
     """Of each folder, the takes of every fifth recording, the third first: even three recordings give one."""
-    for _, inside in groupby(paths, lambda path: path.parent):
-        for index, (_, takes) in enumerate(groupby(inside, lambda path: path.stem.rpartition("-")[0] or path.stem)):
+    recordings: dict[tuple[PurePosixPath, str], list[PurePosixPath]] = {}
+    for path in paths:
+        recordings.setdefault((path.parent, path.stem.rpartition("-")[0] or path.stem), []).append(path)
+    for _, inside in groupby(recordings, lambda recording: recording[0]):
+        for index, recording in enumerate(inside):
             if index % HELD_OUT == 2:
-                yield from takes
+                yield from recordings[recording]
 
 
 def _read(path: Path, told: _Told) -> Sound:
