@@ -150,6 +150,12 @@ def test_without_a_folder_of_noise_the_one_in_the_data_is_taken(tmp_path: Path) 
         Segan(noise=tmp_path / "away").examples(settings)
 
 
+def test_clips_that_the_generator_cannot_halve_are_an_error_before_the_first_step(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="clips of 512 samples: use a --size in multiples of 1024"):
+        runs.run("segan", tmp_path / "run", size=512)
+    runs.run("segan", tmp_path / "run", size=1024).step()
+
+
 def test_si_sdr_by_hand() -> None:
     clean, error = np.array([1, 1, -1, -1], np.float32), np.array([1, -1, 1, -1], np.float32)
     assert enhance.si_sdr(clean, 3 * (clean + 0.1 * error)) == pytest.approx(20, abs=1e-3)

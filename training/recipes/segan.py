@@ -16,7 +16,7 @@ from torchmetrics.functional.audio import scale_invariant_signal_distortion_rati
 
 from app import contract
 from training import health, losses, spectra
-from training.data import Examples, Split, sound
+from training.data import DataError, Examples, Split, sound
 from training.data.mixtures import Mixtures
 from training.nets.blocks import Pair
 from training.nets.speech import Enhancer, SpeechDiscriminator, SpeechGenerator
@@ -58,11 +58,11 @@ class Segan(Recipe):
             source=f"{folder.name} {split} in {noise.name}",
         )
 
-    def networks(self, source: Source) -> Networks:  # noqa: ARG002 (sound of any length)
-        return {
-            "generator": SpeechGenerator(width=self.width),
-            "critic": SpeechDiscriminator(width=self.critic_width),
-        }
+    def networks(self, source: Source) -> Networks:
+        generator = SpeechGenerator(width=self.width)
+        if source.size % generator.multiple:
+            raise DataError(f"clips of {source.size} samples: use a --size in multiples of {generator.multiple}")
+        return {"generator": generator, "critic": SpeechDiscriminator(width=self.critic_width)}
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("critic", ("critic",)), Phase("generator", ("generator",)))
