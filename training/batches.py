@@ -1,5 +1,6 @@
 """From examples as they are stored to a batch as networks see it."""
 
+from collections.abc import Sized
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.data import Drawn, Examples
+from training.data import Drawn
 from training.data.pictures import Labels
 from training.recipes import Batch
 
@@ -40,7 +41,7 @@ def _moved(array: NDArray[Any], device: torch.device) -> Tensor:
     return here.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else here.to(device)
 
 
-def fixed(examples: Examples, count: int) -> Labels:
+def fixed(examples: Sized, count: int) -> Labels:
     """Indices of `count` examples, or of all where there are fewer: the same in every call and every run."""
     order = np.random.Generator(np.random.Philox(key=[0, 0])).permutation(len(examples))
     return np.sort(order[:count])

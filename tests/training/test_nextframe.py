@@ -10,6 +10,7 @@ from torch import nn
 
 from app import contract
 from training import export
+from training.data import clips
 from training.evaluation import EvaluationError, Request, nowcast, predict
 from training.nets.blocks import parameters
 from training.nets.video import FramePredictor, moved, roll_out
@@ -173,6 +174,16 @@ def test_a_model_that_copies_scores_as_the_copy_on_bouncing_pictures_and_on_whol
     size = "32×40 px" if data == "films" else "32×32 px"
     assert error.protocol.startswith(f"5 clips of {size} from {what}: 4 frames given, the next 10 made")
     assert 0.1 < error.value < 0.25 if data == "films" else 0.005 < error.value < 0.1
+
+
+def test_the_clips_that_are_measured_are_of_all_films_and_not_of_the_first_alone(folder, tmp_path) -> None:
+    films = {f"test_{name}": np.full((40, 32, 32), shade, np.uint8) for shade, name in enumerate("abc")}
+    np.savez(tmp_path / "films.npz", train_a=films["test_a"], **films)
+    examples = clips.load(str(tmp_path / "films.npz"), size=32, channels=1, given=4, ahead=10, split="test")
+    frames = contract.read(folder).graphs["generator"].input("frames")
+    shades = [int(batch[0, 0, 0, 0, 0]) for batch in predict._batches(examples, frames, 20)]
+    assert (len(shades), set(shades)) == (20, {0, 1, 2})
+    assert len(list(predict._batches(examples, frames, 1000))) == 3 * 27
 
 
 def test_rain_is_measured_at_the_rates_that_are_asked_for(folder) -> None:

@@ -124,7 +124,9 @@ def _rates(option: str) -> tuple[float, ...]:
 def _batches(examples: Examples, frames: contract.Tensor, samples: int) -> Iterator[Pixels]:
     """Clips uint8 [n, k + STEPS, h, w, c] of one size; whole films, where the graph takes any size."""
     if isinstance(examples, Clips) and not all(isinstance(side, int) for side in frames.shape[2:4]):
-        for window in list(examples.windows())[:samples]:
+        windows = list(examples.windows())
+        for index in batches.fixed(windows, samples):
+            window = windows[index]
             height, width = (side // frames.multiple * frames.multiple for side in window.shape[1:3])
             yield window[None, :, :height, :width]
         return
