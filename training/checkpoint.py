@@ -55,6 +55,8 @@ class Checkpoint:
     optimisers: dict[str, dict[str, Any]]
     device: str = "CPU"
     """The kind of device that it ran on, for the model card."""
+    world: int | None = None
+    """The number of processes that trained it; None in files from before it was kept."""
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:

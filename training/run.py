@@ -2,7 +2,8 @@
 
 Everything is counted in real pictures seen, over all processes. What is random in a step is seeded by the run's seed
 and that count, and the sampler is a function of it too: a resumed run equals the unbroken one, bit for bit on the CPU
-while the budget is in pictures (a budget in time depends on the clock).
+while the budget is in pictures (a budget in time depends on the clock). Not so a run of several processes whose recipe
+has a pool of pictures: each process has its own, and only the first one's is kept.
 """
 
 from collections.abc import Callable
@@ -157,6 +158,7 @@ class Run:
             averages={name: kept.state_dict() for name, kept in self.averages.items()},
             optimisers={name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             device=torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU",
+            world=self.world,
         )
 
     def restore(self, saved: Checkpoint) -> None:
@@ -165,6 +167,8 @@ class Run:
         changed = config.differences(saved.settings, now)
         if dict(saved.source) != asdict(self.source):
             changed.append(f"the data: {saved.source} before, {asdict(self.source)} now")
+        if saved.world not in (None, self.world):
+            changed.append(f"processes: {saved.world} before, {self.world} now")
         if changed:
             raise CheckpointError("this run was started otherwise: " + "; ".join(changed))
         for name, network in self.networks.items():

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from training import average, checkpoint, journal, loop
 from training.checkpoint import BEST, LAST, CheckpointError
 from training.config import ConfigError
 from training.data import DataError
-from training.run import autocast
+from training.run import Run, autocast
 
 STATES = ("networks", "averages", "optimisers", "progress")
 
@@ -78,6 +79,15 @@ def test_resuming_with_other_settings_is_refused_with_a_list_of_what_differs(tmp
     assert "rate: 0.0002 before, 0.001 now" in str(refusal.value)
     assert "width: 8 before, 16 now" in str(refusal.value)
     assert "images" not in str(refusal.value)
+
+
+def test_resuming_with_another_number_of_processes_is_refused(tmp_path: Path) -> None:
+    one, values = runs.run("gan", tmp_path), runs.values("gan", tmp_path)
+    two = Run(values, rank=0, world=2)
+    with pytest.raises(CheckpointError, match="started otherwise: processes: 1 before, 2 now"):
+        two.restore(one.checkpoint())
+    two.restore(two.checkpoint())
+    two.restore(replace(one.checkpoint(), world=None))
 
 
 def test_what_does_not_change_the_weights_may_change_on_resumption(tmp_path: Path) -> None:
