@@ -27,7 +27,7 @@ class Executors:
 
     They are daemons: a run can't be interrupted, and one that hangs must not keep the process alive. A thread whose
     run hangs is given up and, on a CPU, replaced; a GPU's stream that hangs would hang again. When the run comes back
-    at last, nobody wants its outputs, and its thread ends.
+    at last, nobody wants its outputs; its thread ends where it was replaced, else it goes on.
     """
 
     def __init__(self, rotation: Rotation[Batch], device: str, patience: float = PATIENCE) -> None:
@@ -64,7 +64,7 @@ class Executors:
     def _serve(self, executor: int) -> None:
         while (batch := self._rotation.take(executor)) is not None:
             batch.expire()
-            if batch.parts and not self._execute(batch):
+            if batch.parts and not self._execute(batch) and self._replace:
                 return
             # Whoever waits for the next one must not keep a model in memory that has left meanwhile.
             del batch

@@ -61,11 +61,11 @@ class Gate:
 class Line:
     """A device with executors, and batchers before it."""
 
-    def __init__(self, executors: int = 1, patience: float = PATIENCE) -> None:
+    def __init__(self, executors: int = 1, patience: float = PATIENCE, device: str = "test") -> None:
         self.metrics = Metrics()
         self.rotation: Rotation[Batch] = Rotation(executors)
         self.encode = ThreadPoolExecutor(ENCODERS, "ganymede-encode")
-        self.executors = Executors(self.rotation, "test", patience)
+        self.executors = Executors(self.rotation, device, patience)
         self.gates: list[Gate] = []
 
     def batcher(

@@ -201,6 +201,20 @@ def test_a_thread_whose_run_hung_ends_when_it_comes_back(impatient: Line, device
         time.sleep(0.001)
 
 
+def test_a_gpu_s_thread_which_is_not_replaced_goes_on_when_its_run_comes_back(device: Device) -> None:
+    line = Line(patience=0.1, device="cuda")
+    batcher, _ = line.batcher({1: 0.001}, run=device.run)
+    other, gate = line.batcher(model="other@1")
+    gate.let(10)
+    device.hangs = True
+    with pytest.raises(InferenceTimedOut):
+        result(send(batcher, 1))
+    device.go.set()
+    assert result(send(other, 1)) == [2]
+    assert line.rotation.on(0, lambda: "done") == "done"
+    line.close()
+
+
 def test_a_model_whose_runs_hang_again_is_not_tried_until_one_comes_back(
     impatient: Line, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
