@@ -8,12 +8,13 @@ import hashlib
 import io
 from itertools import islice
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from training.checkpoint import UNREADABLE
 
 READABLE = (
     "SqueezeNet 1.0 or 1.1 with torchvision's parameter names, or a CIFAR-10 ResNet of depth 6n+2 "
@@ -228,7 +229,7 @@ def load(path: Path, min_size: int = 64) -> Features:
         raise
     except OSError as error:
         raise FeaturesError(f"{path} can't be read: {error.strerror}") from error
-    except (UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except UNREADABLE as error:
         raise FeaturesError(f"{path} holds no feature extractor. Readable: {READABLE}") from error
     features.sha = hashlib.sha256(data).hexdigest()[:8]
     features.requires_grad_(False).train(False)

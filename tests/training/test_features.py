@@ -131,8 +131,9 @@ def test_another_file_is_refused_with_what_is_readable(tmp_path, monkeypatch, co
     assert not Path("opened").exists()
 
 
-def test_text_is_refused_with_what_is_readable(tmp_path) -> None:
-    (tmp_path / "notes.txt").write_text("not weights")
+@pytest.mark.parametrize("content", [b"not weights", b"", b"X1", b"\xff" * 40, b"PK\x03\x04" + bytes(100)])
+def test_text_is_refused_with_what_is_readable(tmp_path, content) -> None:
+    (tmp_path / "notes.txt").write_bytes(content)
     with pytest.raises(FeaturesError, match=r"notes.txt holds no feature extractor. Readable: SqueezeNet"):
         features.load(tmp_path / "notes.txt")
 
