@@ -24,9 +24,3 @@ export async function show(root, params) {
   const { show: enter } = await WAYS[way][1]();
   return enter(root, { style: styling, draw: facades, picture: translating }[way], params);
 }
-
-/** Writes what the room is set to into the address, so that it can be linked, without entering it anew. */
-export function noted(settings) {
-  const given = Object.entries(settings).filter(([, value]) => value !== null && value !== "");
-  history.replaceState(null, "", `#/translate?${new URLSearchParams(given)}`);
-}

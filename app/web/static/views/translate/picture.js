@@ -4,7 +4,7 @@ import { h } from "../../dom.js";
 import { quiet, say } from "../../status.js";
 import { drop } from "../../ui/drop.js";
 import { choice } from "../../ui/fields.js";
-import { noted } from "../translate.js";
+import { noted } from "./address.js";
 import { easel } from "./easel.js";
 import { photo } from "./photo.js";
 

@@ -6,7 +6,7 @@ import { fail, quiet, say } from "../../status.js";
 import { drop } from "../../ui/drop.js";
 import { slider } from "../../ui/fields.js";
 import { act, tile } from "../../ui/tile.js";
-import { noted } from "../translate.js";
+import { noted } from "./address.js";
 import { easel } from "./easel.js";
 import { photo, reduced, sent } from "./photo.js";
 
