@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.media.provenance import SOFTWARE
+
 FOREVER = "public, max-age=31536000, immutable"
 """The address names a model version and a seed: what it gives never changes. A year is the usual "for ever"."""
 
@@ -24,9 +26,11 @@ OPAQUE = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
 def entity_tag(parts: Iterable[str]) -> str:
-    """A strong entity tag: equal parts in equal order give equal tags, and anything else gives another."""
+    """A strong entity tag: equal parts in equal order give equal tags, and anything else gives another, as does another
+    version of the software, whose name is in the files.
+    """
     # Lengths keep ("ab", "c") and ("a", "bc") apart.
-    text = "".join(f"{len(part)}:{part}" for part in parts)
+    text = "".join(f"{len(part)}:{part}" for part in (*parts, SOFTWARE))
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 

@@ -22,7 +22,7 @@ from app.engine.model import LiveModel
 from app.errors import InvalidParameter
 from app.latents import MAX_SEED
 from app.media import images
-from app.media.provenance import SOFTWARE, Recipe
+from app.media.provenance import Recipe
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ class Drawing:
         return "&".join(filter(None, parts))
 
     def tag(self) -> str:
-        """The strong entity tag: the weights, what they ran on, the address, the encoder, and the software."""
-        return entity_tag([self.live.digest, self.live.identity, self.address(), images.ENCODER, SOFTWARE])
+        """The strong entity tag: the weights, what they ran on, the address, and the encoder."""
+        return entity_tag([self.live.digest, self.live.identity, self.address(), images.ENCODER])
 
     @property
     def class_name(self) -> str | None:

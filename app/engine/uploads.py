@@ -68,7 +68,8 @@ def delete(changes: Changes, name: str, version: int) -> None:
             raise NotKept(f"{entry.folder} can't be removed: {error.strerror}.") from error
         with suppress(OSError):
             entry.folder.parent.rmdir()
-        # It stays among those that are out of service: a worker that has not heard of that yet must.
+        # It stays among those that are out of service, for workers that have not heard of that yet. Written once more,
+        # the orders make all of them look again, and find that the folder is gone.
         changes.require_kept(name)
         changes.forget(entry)
 

@@ -92,8 +92,9 @@ class Server(uvicorn.Server):
         What the kernel has let in, and nobody took, would be cut off without a word, as if the service had crashed.
         """
         with DefaultSelector() as door:
-            for one in (one for server in self.servers for one in server.sockets):
-                door.register(one.fileno(), EVENT_READ)
+            for server in self.servers:
+                for one in server.sockets:
+                    door.register(one.fileno(), EVENT_READ)
             while door.select(0) and time.monotonic() < end:
                 await asyncio.sleep(0)  # lets one in
         for server in self.servers:

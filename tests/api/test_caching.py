@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from app.api import drawing
+from app.api import caching
 from app.api.caching import entity_tag, still_fresh
 from tests import toy
 from tests.api.conftest import Serve, count
@@ -83,7 +83,7 @@ def test_another_version_of_the_software_which_stands_in_the_file_has_another_ta
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = client.head(PINNED).headers["etag"]
-    monkeypatch.setattr(drawing, "SOFTWARE", "Ganymede 99")
+    monkeypatch.setattr(caching, "SOFTWARE", "Ganymede 99")
     assert client.head(PINNED).headers["etag"] != before
 
 

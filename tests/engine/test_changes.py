@@ -230,13 +230,19 @@ def test_jobs_that_it_has_are_done_and_whoever_found_it_before_may_still_ask(mod
     assert metrics.registry.get_sample_value("ganymede_model_state", {"model": "toy@2", "state": "retired"}) == 1
 
 
+def come_back(catalog: Catalog) -> tuple[object, LiveModel]:
+    """Has toy@2 unloaded and loaded again while a guest may still ask the one before; that guest, and that one."""
+    guest, old = object(), catalog.named("toy@2")
+    catalog.guests.enter(guest)
+    catalog.changes.unload("toy", 2)
+    catalog.changes.load("toy", 2)
+    return guest, old
+
+
 def test_one_that_comes_back_at_once_keeps_its_metrics(models_copy: Path) -> None:
     metrics = Metrics()
     with serving(models_copy, metrics) as catalog:
-        guest, old = object(), catalog.named("toy@2")
-        catalog.guests.enter(guest)
-        catalog.changes.unload("toy", 2)
-        catalog.changes.load("toy", 2)
+        guest, old = come_back(catalog)
         assert catalog.named("toy@2") is not old
         catalog.guests.leave(guest)
         until(lambda: old.queues is None)
@@ -247,10 +253,7 @@ def test_one_that_comes_back_at_once_keeps_its_metrics(models_copy: Path) -> Non
 def test_what_one_takes_that_came_back_is_shown_when_the_one_before_has_left(models_copy: Path) -> None:
     metrics = Metrics()
     with serving(models_copy, metrics) as catalog:
-        guest, old = object(), catalog.named("toy@2")
-        catalog.guests.enter(guest)
-        catalog.changes.unload("toy", 2)
-        catalog.changes.load("toy", 2)
+        guest, old = come_back(catalog)
 
         def shown() -> float | None:
             return metrics.registry.get_sample_value("ganymede_model_bytes", {"model": "toy@2"})

@@ -25,7 +25,6 @@ from app.engine.model import LiveModel
 from app.errors import InvalidParameter
 from app.latents import Floats
 from app.media import bundles, images
-from app.media.provenance import SOFTWARE
 
 MapFormat = Literal["png", "jpeg", "webp", "npy"]
 
@@ -109,8 +108,8 @@ class CodeMap:
         return f"/models/{self.manifest.reference}/map?{'&'.join(query)}"
 
     def tag(self) -> str:
-        """The strong entity tag: the weights, what they ran on, the address, the encoder, and the software."""
-        return caching.entity_tag([self.live.digest, self.live.identity, self.address(), images.ENCODER, SOFTWARE])
+        """The strong entity tag: the weights, what they ran on, the address, and the encoder."""
+        return caching.entity_tag([self.live.digest, self.live.identity, self.address(), images.ENCODER])
 
     def file_name(self) -> str:
         return f"{self.manifest.name}-{self.manifest.version}_map.{self.format}"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request
 
-from app.api import uploads
+from app.api import numbers, uploads
 from app.api.deps import checked, json_object, media_type
 from app.api.schemas import Asked, Parameters, members
 from app.classes import Class
@@ -60,15 +60,10 @@ async def brought(request: Request, model: type[Asked], settings: Settings) -> t
 
 def listed(latents: object) -> NDArray[Any]:
     """The numbers of the JSON list that is `latents`, in whatever shape; raises `InvalidParameter` for any other."""
-    must = "must be a list of latents, each a list of numbers, all of the same length"
     try:
-        # As objects first: numpy would store each text as long as the longest.
-        found = np.array(latents, object)
-        if not set(map(type, found.ravel())) <= {int, float}:
-            raise _invalid(must)
-        return found.astype(np.float64)
-    except (ValueError, OverflowError) as error:  # lists of different lengths, whole numbers beyond any float
-        raise _invalid(must) from error
+        return numbers.read(latents)
+    except ValueError as error:
+        raise _invalid("must be a list of latents, each a list of numbers, all of the same length") from error
 
 
 def settled(manifest: Manifest, values: NDArray[Any], most: int) -> Floats:

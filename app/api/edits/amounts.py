@@ -64,9 +64,10 @@ def read(asked: EditParameters) -> list[NamedAmount]:
             raise InvalidParameter.of(
                 name, "is said by directions already; give either directions, or direction and amount"
             )
-    named = [_named("directions", name, amount) for name, amount in _pairs(asked.directions)]
-    if len(named) > bounds.DIRECTIONS:
-        raise InvalidParameter.of("directions", f"are {len(named)}; no model has more than {bounds.DIRECTIONS}")
+    pairs = _pairs(asked.directions)
+    if len(pairs) > bounds.DIRECTIONS:
+        raise InvalidParameter.of("directions", f"are {len(pairs)}; no model has more than {bounds.DIRECTIONS}")
+    named = [_named("directions", name, amount) for name, amount in pairs]
     if twice := sorted(name for name, times in Counter(one.name for one in named).items() if times > 1):
         raise InvalidParameter.of("directions", f"name {', '.join(twice)} twice; give each direction one amount")
     return named

@@ -27,7 +27,7 @@ from app.engine.job import Arrays
 from app.engine.model import LiveModel
 from app.latents import Floats
 from app.media import animation, images
-from app.media.provenance import SOFTWARE, Derivation, Recipe
+from app.media.provenance import Derivation, Recipe
 from app.walks import Walk
 
 
@@ -170,9 +170,9 @@ class Editing:
         return "&".join([f"/edit?model={self.manifest.reference}", *query])
 
     def tag(self) -> str:
-        """The strong entity tag: the weights, what they ran on, the address, the encoder, and the software."""
+        """The strong entity tag: the weights, what they ran on, the address, and the encoder."""
         encoder = animation.ENCODER if self.moves else images.ENCODER
-        return entity_tag([self.live.digest, self.live.identity, self.address(), encoder, SOFTWARE])
+        return entity_tag([self.live.digest, self.live.identity, self.address(), encoder])
 
     def head(self) -> dict[str, Any]:
         """What a JSON answer says of all its pictures."""

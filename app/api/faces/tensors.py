@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from app.api import numbers
 from app.api.faces.inference_schemas import DATATYPES, InferRequest, InputTensor, RequestedOutput
 from app.contract import Graph, Manifest, Tensor
 from app.engine.job import Arrays, Piecewise
@@ -183,15 +184,11 @@ def _numbers(tensor: Tensor, data: object) -> Values:
     """The values of JSON data, nested or flat; those that the type can't hold are refused, not bent."""
     must = f"must have numbers of {DATATYPES[tensor.dtype]} as data, nested as its shape or flat"
     try:
-        # As objects first: numpy would take texts for numbers, or store each as long as the longest.
-        found = np.array(data, object).ravel()
-        if not set(map(type, found)) <= {int, float}:
-            raise _invalid(tensor.name, must)
-        with np.errstate(over="ignore", invalid="ignore"):  # what that gives is refused as such
-            exact = found.astype(np.float64)
-            values = exact.astype(tensor.dtype)
-    except (ValueError, OverflowError) as error:
+        exact = numbers.read(data).ravel()
+    except ValueError as error:
         raise _invalid(tensor.name, must) from error
+    with np.errstate(over="ignore", invalid="ignore"):  # what that gives is refused as such
+        values = exact.astype(tensor.dtype)
     if tensor.dtype != "float32" and not np.array_equal(values, exact):
         raise _invalid(tensor.name, must)
     return values
