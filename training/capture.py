@@ -5,7 +5,7 @@ What a step does on the device is therefore recorded, and repeated on the number
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -44,10 +44,10 @@ class Captured:
     follows the generator's seed, in a replay as in the first run. Its answer is overwritten by the next call.
     """
 
-    def __init__(self, update: Callable[[Batch], Told], kind: Callable[[int], int]) -> None:
+    def __init__(self, update: Callable[[Batch], Told], kind: Callable[[int], Hashable]) -> None:
         self._update, self._kind = update, kind
-        self._seen: Counter[int] = Counter()
-        self._recorded: dict[int, _Recorded] = {}
+        self._seen: Counter[Hashable] = Counter()
+        self._recorded: dict[Hashable, _Recorded] = {}
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, batch: Batch) -> Told:

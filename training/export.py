@@ -169,11 +169,12 @@ def _data_name(source: str) -> str:
 
 def _provenance(saved: Checkpoint, run: Path) -> contract.Training:
     """Where the weights come from, and how the run went that left them."""
-    recipe, _ = config.build(saved.settings)
+    recipe, shared = config.build(saved.settings)
+    names = {key: value.name for key, value in vars(recipe).items() if isinstance(value, Path)}
+    if shared.pretrained is not None:
+        names["pretrained"] = "/".join(shared.pretrained.parts[-2:])
     settings = {
-        key: Path(value).name if isinstance(getattr(recipe, key, None), Path) else value
-        for key, value in saved.settings.items()
-        if key not in TRANSIENT | {"recipe", "data", "seed"}
+        key: value for key, value in saved.settings.items() if key not in TRANSIENT | {"recipe", "data", "seed"}
     }
     return contract.Training(
         recipe=saved.settings["recipe"],
@@ -184,7 +185,7 @@ def _provenance(saved: Checkpoint, run: Path) -> contract.Training:
         device=saved.device,
         seconds=round(saved.progress["seconds"], 1),
         date=datetime.now(UTC).date().isoformat(),
-        settings=settings,
+        settings=settings | names,
         curve=journal.curve(run),
     )
 

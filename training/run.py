@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training import average, config, distributed
+from training import average, config, distributed, pretrained
 from training.batches import batch_of, fixed
 from training.capture import Captured, require_capture
 from training.checkpoint import Checkpoint, CheckpointError, Progress
 from training.config import ConfigError
 from training.data import DataError, Examples, Sampler
 from training.data.pictures import Labels
+from training.journal import log
 from training.nets.blocks import finite_
 from training.recipes import Batch, Networks, Phase, Recipe, Source
 from training.settings import Precision
@@ -39,6 +40,9 @@ class Run:
         self.source = source_of(self.recipe, self.examples)
         torch.manual_seed(self.settings.seed)
         self.networks: Networks = self.recipe.networks(self.source)
+        if self.settings.pretrained and not self.settings.resume:
+            fitted = pretrained.begin(self.recipe, self.networks, self.settings.pretrained)
+            log.info("begins with %d tensors of %s", fitted, self.settings.pretrained)
         for network in self.networks.values():
             network.to(device=self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averages = {name: average.average_of(self.networks[name]) for name in self.recipe.averaged}
@@ -48,7 +52,7 @@ class Run:
         self.sampler = Sampler(len(self.examples), self.settings.seed, rank, world)
         self.share, self.batch = share, share * world
         self.progress = Progress()
-        self.update = Captured(self._update, self.recipe.kind) if self.settings.captured else self._update
+        self.update = Captured(self._update, self._kind) if self.settings.captured else self._update
 
     def _check(self, examples: Examples) -> None:
         if self.settings.batch < self.world:
@@ -77,6 +81,11 @@ class Run:
         s, p = self.settings, self.progress
         return min(1.0, max(p.images / s.images, p.seconds / s.time if s.time else 0.0))
 
+    @property
+    def due(self) -> list[Phase]:
+        """The phases that take place in this step."""
+        return [phase for phase in self.recipe.phases() if 0 <= phase.done(self.done) < 1]
+
     def fetch(self, indices: Labels, rng: np.random.Generator | None = None) -> Batch:
         """The examples of those indices, as the recipe sees them; `rng` varies them."""
         drawn = self.examples.draw(indices, rng)
@@ -96,17 +105,21 @@ class Run:
 
     def _pace(self) -> None:
         """The numbers that change with the step, where a step that was captured reads them too."""
-        late = (1 - self.done) / (1 - self.settings.decay_from)
-        for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
+        for phase in self.due:
+            late = (1 - phase.done(self.done)) / (1 - self.settings.decay_from)
+            for group in self.optimisers[phase.name].param_groups:
                 group["lr"].fill_(self.settings.rate * min(1.0, late))
         seen = self.progress.images + self.batch
         self.newest.fill_(average.share(batch=self.batch, seen=seen, half_life=self.settings.average))
 
+    def _kind(self, step: int) -> tuple[int, ...]:
+        """Steps that are captured together: the recipe's kind, with the same phases."""
+        return (self.recipe.kind(step), *(phase in self.due for phase in self.recipe.phases()))
+
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         """What of a step happens on the device."""
         told: dict[str, Tensor] = {}
-        for phase in self.recipe.phases():
+        for phase in self.due:
             for name, network in self.networks.items():
                 network.requires_grad_(name in phase.learns)
             with autocast(self.device, self.settings.precision):

@@ -41,6 +41,9 @@ class RunSettings(BaseModel):
 
     data: str = Field(description="folder, zip, .npz, idx file, or `digits`")
     out: Path = Field(description="the run's folder: checkpoints, log and sample sheets")
+    pretrained: Path | None = Field(
+        None, description="a model folder, e.g. models/cifar10/1: its weights are the first ones, where they fit"
+    )
     images: Count = Field(1_000_000, gt=0, description="budget in pictures, e.g. 200k or 2M")
     time: Seconds | None = Field(None, gt=0, description="budget in time, e.g. 30m; whichever budget ends first")
     size: PowerOfTwo = Field(

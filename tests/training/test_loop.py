@@ -146,6 +146,33 @@ def test_the_learning_rate_holds_and_then_falls_to_nothing_at_the_end_of_the_bud
     assert run.done == 1
 
 
+def test_each_phase_learns_within_its_share_of_the_run_and_its_rate_falls_within_it(tmp_path: Path) -> None:
+    run = runs.run("stackgan", tmp_path, images=640, first=0.5, decay_from=0.5)
+
+    def values() -> dict[str, list[torch.Tensor]]:
+        return {name: [p.detach().clone() for p in network.parameters()] for name, network in run.networks.items()}
+
+    def moved(since: dict[str, list[torch.Tensor]]) -> set[str]:
+        now = values()
+        return {name for name in now if not all(map(torch.equal, now[name], since[name]))}
+
+    begun, told, rates = values(), [], []
+    for _ in range(10):
+        told.append({name.split("/")[0] for name in run.step()})
+        rates.append(float(run.optimisers["generator1"].param_groups[0]["lr"]))
+    assert moved(begun) == {"critic1", "stage1"}
+    begun = values()
+    for _ in range(10):
+        told.append({name.split("/")[0] for name in run.step()})
+        rates.append(float(run.optimisers["generator2"].param_groups[0]["lr"]))
+    assert moved(begun) == {"critic2", "stage2"}
+    assert run.done == 1
+    assert told == [{"critic1", "generator1"}] * 10 + [{"critic2", "generator2"}] * 10
+    assert rates[:10] == pytest.approx(rates[10:])
+    assert rates[:5] == pytest.approx([2e-4] * 5)
+    assert 0 < rates[9] <= 2e-4 * 0.21
+
+
 def test_a_budget_in_time_ends_the_run_too(tmp_path: Path) -> None:
     began = time.monotonic()
     folder = runs.train("gan", tmp_path / "run", images=10_000_000, time=1.5)

@@ -8,7 +8,7 @@ import torch
 from tests.training import runs
 from training.nets.blocks import Pair
 from training.nets.generators import ResidualGenerator
-from training.nets.stages import ConditioningAugmentation, FoldedDiscriminator, Stacked, Stage1, Stage2
+from training.nets.stages import ConditioningAugmentation, FoldedDiscriminator, Stacked, Stage1, Stage2, enlarged
 from training.run import Run
 
 
@@ -16,6 +16,7 @@ def _shaped(classes: int = 3) -> tuple[Stage1, Stage2]:
     torch.manual_seed(0)
     stage1 = Stage1(latent=8, size=8, channels=3, width=8, classes=classes)
     stage2 = Stage2(latent=8, channels=3, width=8, blocks=1, classes=classes)
+    torch.nn.init.normal_(stage2.last.weight)  # as if it had learnt: it starts with zeros
     return stage1.eval(), stage2.eval()
 
 
@@ -90,6 +91,12 @@ def test_stage_2_reads_the_small_picture_the_latent_and_the_class(changed: str) 
         case "class":
             label = torch.tensor([1])
     assert not torch.allclose(before, stage2(small, latent, label), atol=1e-3)
+
+
+def test_stage_2_starts_with_the_small_picture_enlarged() -> None:
+    stage2 = Stage2(latent=8, channels=3, width=8, blocks=1, classes=3)
+    small = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(stage2(small, torch.randn(2, 8), torch.tensor([0, 1])), enlarged(small))
 
 
 def test_stage_2_starts_without_the_grid_of_its_unfolding() -> None:

@@ -83,6 +83,10 @@ class Stage2(nn.Module):
         for values in (self.unfold.weight, self.unfold.bias):
             assert values is not None
             values.data = values.data[::4].repeat_interleave(4, dim=0)
+        # It starts as what it must beat: the small picture, enlarged.
+        nn.init.zeros_(self.last.weight)
+        assert self.last.bias is not None
+        nn.init.zeros_(self.last.bias)
 
     def forward(self, small: Tensor, latent: Tensor, label: Tensor) -> Tensor:
         code = self.augmentation(latent, label)

@@ -59,6 +59,13 @@ class Phase(NamedTuple):
 
     name: str
     learns: tuple[str, ...]
+    begins: float = 0.0
+    """The share of the run after which it takes place in every step, until `ends`; its rate falls within the two."""
+    ends: float = 1.0
+
+    def done(self, progress: float) -> float:
+        """The share of this phase that is over at `progress` of the run: below 0 before it, 1 and more after it."""
+        return (progress - self.begins) / (self.ends - self.begins)
 
 
 class Panel(NamedTuple):

@@ -123,7 +123,9 @@ class Cgan(Gan):
             contract.Tensor(name="label", meaning="label", dtype="float32", shape=("n", classes)),
         )
         generator = self._export(networks, inputs, (torch.zeros(2, self.latent), torch.eye(classes)[:2]))
-        return [generator, *([self._judge(networks["critic"], generator.outputs[0])] if "critic" in networks else [])]
+        # A critic that stands on a frozen network would carry a copy of it, which is not this run's to hand on.
+        judges = "critic" in networks and self.frozen is None
+        return [generator, *([self._judge(networks["critic"], generator.outputs[0])] if judges else [])]
 
     def _judge(self, critic: nn.Module, image: contract.Tensor) -> Export:
         """The discriminator, by which the service can say how real a picture is, and how much of its class."""
