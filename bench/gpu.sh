@@ -17,8 +17,9 @@
 #     python3 -m pip download --only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 \
 #         --platform manylinux2014_x86_64 --no-deps -d wheels onnxruntime-gpu==1.31.1
 #     python3 -m pip download --only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 \
-#         --platform manylinux2014_x86_64 --constraint constraints.txt -d wheels fastapi fastapi-swagger httptools isal \
-#         pydantic pydantic-settings prometheus-client uvicorn uvloop httpx onnx pytest pillow numpy flatbuffers pyyaml
+#         --platform manylinux2014_x86_64 --constraint constraints.txt -d wheels av fastapi fastapi-swagger httptools \
+#         isal pydantic pydantic-settings prometheus-client python-multipart soundfile soxr uvicorn uvloop httpx onnx \
+#         pytest pillow numpy flatbuffers pyyaml
 #     # here, in a folder of its own, so that no other `onnxruntime` is in the way: the two own one module
 #     python3 -m pip install --no-index --no-deps --target /tmp/site wheels/*.whl
 #     export PYTHONPATH=/tmp/site

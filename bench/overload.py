@@ -31,6 +31,8 @@ CLIENTS = 400
 LIMIT = 0.5
 """Seconds in which a request must be answered."""
 GENERATE = Ask()
+EXPIRED = b"problem:deadline-exceeded"
+"""In a 429 of another kind: the request was accepted, and is too late."""
 PRECISE = b"retry-after-ms"
 """Milliseconds, as several vendors' clients read it: RFC 9110 has whole seconds only, which say little here."""
 
@@ -44,7 +46,7 @@ class Overload:
     p50: float
     p99: float
     late: int
-    """Accepted, and answered after the limit."""
+    """Accepted, and answered after the limit, or told after it that the time is up."""
     refused: int
     untold: int
     """Refusals without a `Retry-After`."""
@@ -101,19 +103,23 @@ class Client(Connection):
     def answered(self, answer: Answer, asked: float) -> None:
         now, log = time.perf_counter(), self.log
         counts = log.begin <= now <= log.end
-        refused = answer.status == 429
+        expired = answer.status == 429 and EXPIRED in answer.body
+        refused = answer.status == 429 and not expired
         if counts and self.returning and answer.status in (200, 429):
             log.counts["came back"] += 1
             log.counts["welcome"] += not refused
         self.returning = refused
-        wait = 0.0
-        if refused:
+        told, wait = None, 0.0
+        if answer.status == 429:
             told = retry_after(answer)
             wait = log.limit if told is None else told
+        if refused:
             if counts and told is None:
                 log.counts["untold"] += 1
             elif counts:
                 log.refused.append((asked, now, wait))
+        elif expired:
+            log.accepted.append((asked, now))
         elif flaw := log.ask.flaw(answer):
             log.errors[flaw] += 1
         else:

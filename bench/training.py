@@ -59,10 +59,11 @@ def main() -> int:
 def step(run: Run) -> None:
     """One update of every phase, by hand."""
     indices = run.sampler.indices(run.progress.images, run.share)
-    batch = batch_of(run.examples.draw(indices, np.random.default_rng()), run.device)
+    drawn = run.examples.draw(indices, np.random.default_rng())
+    batch = batch_of(drawn, run.device, step=run.progress.step, progress=run.done)
     if run.settings.precision == "fp32":
         batch = contiguous(batch)
-    for phase in run.recipe.phases():
+    for phase in run.due:
         for name, network in run.networks.items():
             network.requires_grad_(name in phase.learns)
         with autocast(run.device, run.settings.precision):
@@ -70,6 +71,7 @@ def step(run: Run) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         run.optimisers[phase.name].step()
         run.optimisers[phase.name].zero_grad(set_to_none=True)
+    run.progress.step += 1
     run.progress.images += run.batch
 
 

@@ -68,6 +68,22 @@ def test_refused_clients_come_back_when_told_and_the_truth_is_what_they_saw() ->
     assert not done.errors
 
 
+def test_a_request_that_was_accepted_and_is_too_late_is_late_and_not_refused() -> None:
+    body = b'{"type": "urn:ganymede:problem:deadline-exceeded"}'
+
+    def answer(_: str) -> tuple[int, dict[str, str], bytes]:
+        time.sleep(0.5)
+        return 429, {"Retry-After-Ms": "100"}, body
+
+    with _answering(answer) as port:
+        done = overload.run(port, Window(0, 1.5), 0)
+    assert done.late > 0
+    assert done.refused == done.came_back == 0
+    assert done.p99 >= 500
+    assert done.images_per_second == 0
+    assert not done.errors
+
+
 def test_the_queue_is_worked_off_when_the_last_one_accepted_before_is_answered() -> None:
     latest = [(1.0, 1.5), (2.0, 3.0), (4.0, 9.0)]
     assert overload.drained(latest, asked=2.5, refused=2.6) == pytest.approx(0.4)

@@ -213,8 +213,8 @@ def test_compose_hears_the_settings_that_a_container_can_change() -> None:
     fixed = {PREFIX + name for name in ("HOST", "PORT", "MODELS", "DEVICE", "DRAIN_SECONDS")}
     # Keys and a second port come with files and ports of their own, see docs/operate.md.
     fixed |= {PREFIX + name for name in ("KEYS_FILE", "ALLOW_ANONYMOUS", "MANAGEMENT_PORT", "MANAGEMENT_HOST")}
-    # Traces need the extra, which the image doesn't have.
-    fixed |= {PREFIX + "TRACING"}
+    # Traces need the extra, and TensorRT its libraries, which the image doesn't have.
+    fixed |= {PREFIX + name for name in ("TRACING", "GPU_PROVIDER", "TENSORRT_CACHE")}
     assert set(SERVICES["app"]["environment"]) == VARIABLES - fixed
 
 

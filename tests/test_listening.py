@@ -15,8 +15,8 @@ from app.processes import listening
         (100_000, 524_288, None, 4096),
         (1024, resource.RLIM_INFINITY, 2 * 4096 + 64, 4096),
         (resource.RLIM_INFINITY, resource.RLIM_INFINITY, None, 4096),
-        (1024, 1024, None, 480),
-        (256, 1064, 1064, 500),
+        (1024, 1024, None, 960),
+        (256, 1064, 1064, 1000),
         (10, 10, None, 1),
     ],
 )

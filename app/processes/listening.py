@@ -62,14 +62,14 @@ def sockets(settings: Settings) -> list[socket.socket]:
 def most_connections(wanted: int) -> int:
     """How many of the wanted connections there may be at a time; lets this process open as many files as they need.
 
-    A connection may need two: its own, and one that an upload waits in.
+    And as many again where it may: who watches its open files should see a leak, and no rush of clients.
     """
     needed = 2 * wanted + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    most = max(1, (allowed - OTHER_FILES) // 2)
+    most = max(1, min(wanted, allowed - OTHER_FILES))
     if most < wanted:
         log.warning("Of %d connections, %d are taken: this process may open %d files at most.", wanted, most, hard)
     return most
