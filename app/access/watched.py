@@ -17,7 +17,7 @@ class KeysFile:
     """The keys of a file. A look is one `stat`; the file is read only when that has changed.
 
     `KeysError` if it can't be used at the start. One that is broken later changes nothing: the keys of before go on
-    being those, `broken` says so, and the log says why.
+    being those, `broken` says so, the log says why, and it is read at every look until it can be.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,16 +25,21 @@ class KeysFile:
         self._state = self._stat()
         self._ring = Keyring(keys.read(path).keys)
         self._next = time.monotonic() + LOOK
-        self.broken = False
+        self._flaw: str | None = None
 
     def ring(self) -> Keyring:
         """The keys as of a second ago, or later."""
         if (now := time.monotonic()) >= self._next:
             self._next = now + LOOK
-            if (state := self._stat()) != self._state:
+            if (state := self._stat()) != self._state or self.broken:
                 self._state = state
                 self._reread()
         return self._ring
+
+    @property
+    def broken(self) -> bool:
+        """Whether the file could not be used when it was last read."""
+        return self._flaw is not None
 
     def look(self) -> bool:
         """Whether the file is broken, as of a second ago, or later."""
@@ -45,10 +50,11 @@ class KeysFile:
         try:
             read = keys.read(self._path)
         except KeysError as error:
-            self.broken = True
-            log.error("%s The keys from before stay in use: a key revoked there still works.", error)
+            if self._flaw != (flaw := str(error)):
+                log.error("%s The keys from before stay in use: a key revoked there still works.", flaw)
+            self._flaw = flaw
             return
-        self.broken = False
+        self._flaw = None
         self._ring = Keyring(read.keys)
         log.info("The keys file was read again: %d keys.", len(read.keys))
 

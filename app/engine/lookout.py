@@ -80,6 +80,7 @@ class Lookout:
         prints = {reference: _print(entry.folder) for reference, entry in found.items()}
         settled = [one for reference, one in found.items() if prints[reference] == self._prints.get(reference)]
         self._prints = prints
+        self._tried = {reference: tried for reference, tried in self._tried.items() if reference in prints}
         with self._changes.changing():
             for entry in self._changes.register.entries:
                 if not entry.folder.exists() and entry.state != "failed":

@@ -1,5 +1,6 @@
 """The keys file while a service runs: what changes is seen within a second, and what breaks changes nothing."""
 
+import errno
 import json
 import logging
 from pathlib import Path
@@ -51,6 +52,35 @@ def test_a_file_that_breaks_keeps_the_keys_and_says_so_once(
     with pytest.raises(Unauthorized):
         kept.ring().owner(token)
     assert not kept.look()
+
+
+def test_a_file_that_could_not_be_read_once_is_read_again_though_it_is_the_same(
+    keys: Keys, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = keys("add", "studio", "--scope", "generate").token.encode()
+    kept = KeysFile(file)
+    keys("revoke", "studio")
+
+    def exhausted(_: Path) -> bytes:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", exhausted)
+        assert kept.look()
+        assert kept.ring().owner(token).name == "studio"
+    with pytest.raises(Unauthorized):
+        kept.ring().owner(token)
+    assert not kept.broken
+
+
+def test_a_file_that_comes_back_as_it_was_is_broken_no_more(keys: Keys, file: Path) -> None:
+    token = keys("add", "studio", "--scope", "generate").token.encode()
+    kept = KeysFile(file)
+    file.rename(file.with_suffix(".away"))
+    assert kept.look()
+    file.with_suffix(".away").rename(file)
+    assert not kept.look()
+    assert kept.ring().owner(token).name == "studio"
 
 
 def test_a_file_is_looked_at_once_a_second(keys: Keys, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

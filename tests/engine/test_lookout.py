@@ -35,6 +35,19 @@ def test_a_newer_version_that_is_complete_comes_and_takes_over(tmp_path: Path) -
             catalog.named("toy@2")
 
 
+def test_a_version_that_was_moved_away_and_back_comes_again(tmp_path: Path) -> None:
+    toy.build(tmp_path / "models")
+    with serving(tmp_path / "models") as catalog:
+        looked(catalog)
+        folder = toy.build(tmp_path / "models", version=2, seed=2)
+        assert set(states(looked(catalog))) == {"toy@2", "toy@1"}
+        folder.rename(tmp_path / "away")
+        assert set(states(looked(catalog))) == {"toy@1"}
+        (tmp_path / "away").rename(folder)
+        assert set(states(looked(catalog))) == {"toy@2", "toy@1"}
+        assert meant(catalog) == {2: 1}
+
+
 def test_what_is_not_complete_is_left_alone_until_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     toy.build(tmp_path / "models")
     done = toy.build(tmp_path / "elsewhere", version=2, seed=2)
