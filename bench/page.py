@@ -40,9 +40,8 @@ def main() -> None:
         first, again = measure(f"http://{HOST}:{server.port}/", given.rounds)
     weight = sum(path.stat().st_size for path in web.STATIC.rglob("*") if path.is_file())
     print(f"{here.date}, {here.processor}, {here.cores} cores, load average {here.load:.2f}, {here.ganymede}")
-    print(
-        f"all rooms together weigh {weight / 1000:.1f} kB; from opening it to the first picture, median of {given.rounds}:"
-    )
+    print(f"all rooms together weigh {weight / 1000:.1f} kB")
+    print(f"from opening it to the first picture, median of {given.rounds}:")
     for name, seconds in (("for the first time", first), ("again", again)):
         print(f"  {name}: {statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})")
 

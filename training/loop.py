@@ -11,6 +11,7 @@ import torch
 
 from training import checkpoint, config, distributed
 from training.checkpoint import BEST, LAST, CheckpointError
+from training.config import ConfigError
 from training.journal import Journal, log, sheet, warnings
 from training.run import Run, device_of
 
@@ -32,7 +33,10 @@ def train(values: dict[str, Any]) -> Path:
             run.restore(checkpoint.load(folder / LAST))
         elif (folder / LAST).exists():
             raise CheckpointError(f"{folder} holds a run already: go on with --resume, or choose another --out")
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--out {folder} can't be made: {error.strerror}") from error
         with stop_signals() as stopped:
             _train(run, folder, stopped)
     finally:

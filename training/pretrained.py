@@ -42,11 +42,9 @@ def begin(recipe: Recipe, networks: Networks, folder: Path) -> int:
 
 def _weights(graph: Path) -> dict[str, Tensor]:
     """The constants of a graph as float32 tensors, by their names in the module that it was made of."""
-    constants = onnx.load(graph).graph.initializer
     return {
         one.name.removeprefix("module.").removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(one).copy())
-        for one in constants
-        if one.name.startswith("module.")
+        for one in onnx.load(graph).graph.initializer
     }
 
 

@@ -55,6 +55,7 @@ class Run:
         self.update = Captured(self._update, self._kind) if self.settings.captured else self._update
 
     def _check(self, examples: Examples) -> None:
+        _ = self.recipe.measured_by  # an error now, and not when there is something to measure
         if self.settings.batch < self.world:
             raise DataError(f"--batch {self.settings.batch} can't be shared by {self.world} processes")
         examples.require(self.settings.batch)
@@ -176,8 +177,9 @@ class Run:
 
     def restore(self, saved: Checkpoint) -> None:
         """Goes on where `saved` stood; CheckpointError, with what differs, if it was another run."""
-        now = config.flat(self.values["recipe"], self.recipe, self.settings)
-        changed = config.differences(saved.settings, now)
+        # Settings that there were not yet when it was saved stood at their defaults.
+        before, now = (config.flat(one["recipe"], *config.build(one)) for one in (saved.settings, self.values))
+        changed = config.differences(before, now)
         if dict(saved.source) != asdict(self.source):
             changed.append(f"the data: {saved.source} before, {asdict(self.source)} now")
         if saved.world not in (None, self.world):

@@ -57,7 +57,7 @@ class RunSettings(BaseModel):
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's second decay")
     decay_from: float = Field(0.5, ge=0, lt=1, description="share of the run after which the rate falls to 0")
     average: Count = Field(50_000, gt=0, description="half-life of the weights' moving average, in pictures")
-    seed: int = Field(0, ge=0, description="seed of everything random")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of everything random")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes CUDA where there is a GPU")
     precision: Precision = Field(
         "auto", description="of the networks, losses are always fp32; auto takes bf16 where the processor has it"

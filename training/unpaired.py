@@ -151,7 +151,7 @@ class Unpaired(Recipe):
         return Measure(f"domain and content missed, on {where}", sum(values) / len(values))
 
     def _missed(self, way: Way) -> float:
-        given, real = (torch.unique(pictures, dim=0) for pictures in (way.given, way.real))
+        given, real = distinct(way.given), distinct(way.real)
         fake = torch.cat([way.translate(part).float() for part in torch.split(given, 50)])
         far, untouched = (health.kernel_distance(real, pictures, self.measured_by) for pictures in (fake, given))
         return math.hypot(max(far, 0.0) / max(untouched, 1e-8), content.moved(given, fake, self.measured_by))
@@ -232,6 +232,12 @@ def style(folder: str) -> str:
     if not name:
         raise DataError(f"{folder!r} can't name a style: rename the folder, with one of a-z or 0-9 in its name")
     return name
+
+
+def distinct(pictures: Tensor) -> Tensor:
+    """Each picture of [n, ...] once, shuffled, always alike: where some are left out, they are any."""
+    once: Tensor = torch.unique(pictures, dim=0)  # sorted by the first pixels
+    return once[torch.randperm(len(once), generator=torch.Generator().manual_seed(0)).to(once.device)]
 
 
 def score(critic: nn.Module, pictures: Tensor) -> Tensor:

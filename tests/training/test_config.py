@@ -43,6 +43,8 @@ def test_a_count_is_what_is_written_and_not_what_a_float_makes_of_it(written: st
         (["gan", "--data", "d", "--out", "r", "--time", "5x"], "'5x' can't be read: write it like 90s, 30m or 2h"),
         (["gan", "--data", "d", "--out", "r", "--size", "48"], "--size: Value error, 48 is not a power of two"),
         (["gan", "--data", "d", "--out", "r", "--augment", "2"], "--augment: Input should be less than or equal to 1"),
+        (["gan", "--data", "d", "--out", "r", "--seed", str(2**63)], "--seed: Input should be less than"),
+        (["segan", "--data", "d", "--out", "r", "--snr-from", "20"], "snr_from, 20 dB, is above snr_to, 16 dB"),
     ],
 )
 def test_bad_flags_get_a_sentence(arguments: list[str], said: str) -> None:

@@ -132,6 +132,12 @@ def test_takes_between_which_another_recording_is_sorted_stay_together_too(tmp_p
     assert names(sound.load(tmp_path, split="test", hold_out=True)) == ["street-1.wav", "street-2.wav"]
 
 
+def test_a_folder_in_a_folder_does_not_change_what_is_held_out_of_either(tmp_path: Path) -> None:
+    for name in ("bus", "cars", "kitchen/tap", "rain", "wind"):
+        write(tmp_path / f"{name}.wav", tone(seconds=0.1))
+    assert names(sound.load(tmp_path, split="test", hold_out=True)) == ["rain.wav"]
+
+
 def test_too_few_recordings_to_hold_one_out_are_an_error(tmp_path: Path) -> None:
     write(tmp_path / "1.wav", tone())
     with pytest.raises(NoSplit, match="too few recordings to hold one out in 5"):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from training import data
-from training.data import DataError, NoSplit, Pictures
+from training.data import DataError, NoSplit, Pictures, clips, sequences
 
 NAMES = ["bird/1.png", "bird/2.png", "cat/1.png"]
 
@@ -226,6 +226,29 @@ def test_labels_are_optional(tmp_path) -> None:
 def test_other_arrays_are_refused(tmp_path, arrays, message) -> None:
     with pytest.raises(DataError, match=message):
         load(npz(tmp_path, **arrays))
+
+
+def test_an_npz_with_a_wrong_byte_anywhere_is_read_or_refused(tmp_path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 99, (30, 8, 8), np.uint8)
+    np.savez_compressed(tmp_path / "set.npz", images=pictures)
+    whole = (tmp_path / "set.npz").read_bytes()
+    refused = 0
+    for at in range(0, len(whole), 7):
+        (tmp_path / "set.npz").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        for read in (load, sequences._npz):
+            try:
+                read(tmp_path / "set.npz")
+            except DataError:
+                refused += 1
+    assert refused > len(whole) / 7
+
+
+def test_an_array_that_is_called_an_npz_is_refused(tmp_path) -> None:
+    np.save(tmp_path / "set.npy", np.zeros((3, 8, 8), np.uint8))
+    (tmp_path / "set.npy").rename(tmp_path / "set.npz")
+    for read in (load, sequences._npz, clips.single):
+        with pytest.raises(DataError, match=r"set.npz can't be read as an npz of plain arrays"):
+            read(tmp_path / "set.npz")
 
 
 def test_a_broken_npz_is_refused(tmp_path) -> None:

@@ -18,6 +18,7 @@ from training import average, checkpoint, journal, loop
 from training.checkpoint import BEST, LAST, CheckpointError
 from training.config import ConfigError
 from training.data import DataError
+from training.features import FeaturesError
 from training.run import Run, autocast
 
 STATES = ("networks", "averages", "optimisers", "progress")
@@ -79,6 +80,27 @@ def test_resuming_with_other_settings_is_refused_with_a_list_of_what_differs(tmp
     assert "rate: 0.0002 before, 0.001 now" in str(refusal.value)
     assert "width: 8 before, 16 now" in str(refusal.value)
     assert "images" not in str(refusal.value)
+
+
+def test_a_run_from_before_a_setting_was_there_goes_on_at_its_default(tmp_path: Path) -> None:
+    run = runs.run("stackgan", tmp_path)
+    saved = run.checkpoint()
+    older = replace(saved, settings={name: value for name, value in saved.settings.items() if name != "first"})
+    run.restore(older)
+    with pytest.raises(CheckpointError, match=r"started otherwise: first: 0\.0 before, 0\.5 now"):
+        runs.run("stackgan", tmp_path, first=0.5).restore(older)
+
+
+def test_what_a_run_is_measured_by_is_read_before_the_first_step(tmp_path: Path) -> None:
+    for recipe in ("gan", "pix2pix", "cyclegan"):
+        with pytest.raises(FeaturesError, match=r"none\.pth"):
+            runs.train(recipe, tmp_path / recipe, judge=tmp_path / "none.pth")
+
+
+def test_a_file_in_the_place_of_the_runs_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(ConfigError, match=r"--out .*run can't be made: File exists"):
+        runs.train("gan", tmp_path / "run")
 
 
 def test_resuming_with_another_number_of_processes_is_refused(tmp_path: Path) -> None:

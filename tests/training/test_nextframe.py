@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from app import contract
+from tests.training import runs
 from training import export
-from training.data import clips
+from training.data import DataError, clips
 from training.evaluation import EvaluationError, Request, nowcast, predict
 from training.nets.blocks import parameters
 from training.nets.video import FramePredictor, moved, roll_out
@@ -150,8 +151,6 @@ def test_a_forecast_is_scored_at_each_step() -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported model that copies the last frame, as a fresh one does."""
-    from tests.training import runs
-
     place = tmp_path_factory.mktemp("clips")
     run = runs.train("nextframe", place / "run", images=32, rate=1e-12)
     return export.export(run, place / "models", name="copy", licence=contract.Licence(data="-", weights="-"))
@@ -190,7 +189,12 @@ def test_rain_is_measured_at_the_rates_that_are_asked_for(folder) -> None:
     metrics = predict.measure(Request.of(folder, "digits", samples=2, options={"rain": "0.1,1"}))
     assert len(metrics) == 50
     assert metrics[-1].name == "critical success at 1 mm/h, step 10"
-    for wrong, message in (("light", "rain=light: expected rates in mm/h"), ("0", "rates of rain are above 0")):
+    for wrong, message in (
+        ("light", "rain=light: expected rates in mm/h"),
+        ("0", "rates of rain are above 0"),
+        ("nan", "rates of rain are above 0"),
+        ("1,inf", "rates of rain are above 0, and finite"),
+    ):
         with pytest.raises(EvaluationError, match=message):
             predict.measure(Request.of(folder, "digits", options={"rain": wrong}))
 
@@ -200,6 +204,26 @@ def test_without_opencv_the_copy_stands_alone_beside_the_model_and_it_is_said(fo
     metrics = predict.measure(Request.of(folder, "digits", samples=2))
     assert set(metrics[0].others) == {"copy of the last frame"}
     assert "pip install 'ganymede[motion]'" in caplog.text
+
+
+def test_of_one_frame_given_no_motion_is_measured(tmp_path) -> None:
+    run = runs.train("nextframe", tmp_path / "run", images=32, frames=1)
+    one = export.export(run, tmp_path / "models", name="one", licence=contract.Licence(data="-", weights="-"))
+    metrics = predict.measure(Request.of(one, "digits", samples=2))
+    assert set(metrics[0].others) == {"copy of the last frame"}
+
+
+def test_frames_too_small_to_be_exported_are_an_error_before_the_first_step(tmp_path) -> None:
+    with pytest.raises(DataError, match="clips of 8 px: use a --size of at least 16"):
+        runs.run("nextframe", tmp_path / "run", size=8)
+    folder = runs.train("nextframe", tmp_path / "run", size=16, images=32)
+    export.export(folder, tmp_path / "models", name="small", licence=contract.Licence(data="-", weights="-"))
+
+
+def test_single_pictures_that_bounce_are_not_mirrored_or_turned_in_silence(tmp_path) -> None:
+    for setting in ("mirror", "rotate"):
+        with pytest.raises(DataError, match="bounce upright: leave --mirror and --rotate out"):
+            runs.run("nextframe", tmp_path / "run", **{setting: True})
 
 
 def test_the_manifest_says_what_is_given_and_which_sizes_are_taken(folder) -> None:

@@ -89,6 +89,14 @@ def test_networks_are_left_learning_with_their_statistics_where_the_model_has_no
     assert networks["generator"].state_dict()["blocks.0.norm1.norm.running_mean"].any()
 
 
+def test_graphs_that_were_exported_under_plain_names_are_read_too(tmp_path: Path) -> None:
+    fashion = CIFAR.parents[1] / "fashion/1"
+    run = runs.run("gan", tmp_path, size=32, width=24, channels=1, latent=128)
+    before = [p.clone() for p in run.networks["generator"].parameters()]
+    assert pretrained.begin(run.recipe, run.networks, fashion) > len(before)
+    assert not any(map(torch.equal, run.networks["generator"].parameters(), before))
+
+
 def test_a_model_of_which_nothing_fits_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--pretrained models/cifar10/1: no weight of cifar10@1 fits"):
         runs.run("vae", tmp_path, pretrained=CIFAR)

@@ -11,7 +11,7 @@ from app import contract
 from tests.training import runs, sources
 from training import export as exporting
 from training import spectra
-from training.data import DataError
+from training.data import DataError, sound
 from training.data.sound import RATE, Sound
 from training.evaluation import EvaluationError, Request, enhance
 from training.nets.blocks import Pair
@@ -148,6 +148,22 @@ def test_without_a_folder_of_noise_the_one_in_the_data_is_taken(tmp_path: Path) 
     assert len(examples) == 8 * 7
     with pytest.raises(DataError, match="away is no folder"):
         Segan(noise=tmp_path / "away").examples(settings)
+
+
+def test_the_mixtures_that_are_measured_are_of_all_utterances() -> None:
+    speech, noise = (
+        tuple(sound.Recording(f"{i}.wav", np.full(100, i + 1, np.float32) / 100) for i in range(count))
+        for count in (50, 7)
+    )
+    heard = [round(float(clean[0]) * 100) for clean, _ in enhance._mixtures(speech, noise, 100.0, 10)]
+    assert len(set(heard)) > 5
+    assert max(heard) > 25
+
+
+def test_sound_has_one_channel_and_no_mirror_image(tmp_path: Path) -> None:
+    for setting in ({"channels": 3}, {"mirror": True}):
+        with pytest.raises(DataError, match="leave --channels and --mirror out"):
+            runs.run("segan", tmp_path / "run", **setting)
 
 
 def test_clips_that_the_generator_cannot_halve_are_an_error_before_the_first_step(tmp_path: Path) -> None:

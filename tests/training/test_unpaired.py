@@ -21,6 +21,7 @@ from training.recipes import Batch
 from training.recipes.cyclegan import CycleGan
 from training.recipes.direct import Direct
 from training.recipes.unit import HERE, THERE
+from training.unpaired import distinct
 
 RECIPES = ["cyclegan", "direct", "embedding", "unit"]
 
@@ -141,6 +142,14 @@ def test_content_that_stays_has_moved_by_nothing_and_that_of_other_pictures_by_o
         assert content.moved(pictures, pictures.roll(8, 0), by) == pytest.approx(1, abs=1e-4)
         slightly = content.moved(pictures, pictures + 0.1 * torch.randn_like(pictures), by)
         assert 0 < slightly < 0.9
+
+
+def test_each_picture_is_measured_once_and_those_that_are_left_out_are_any() -> None:
+    shades = torch.linspace(-1, 1, 40).view(40, 1, 1, 1).expand(40, 1, 4, 4)
+    once = distinct(shades.repeat(3, 1, 1, 1))
+    assert torch.equal(once.sort(dim=0).values, shades)
+    assert abs(float(once[:20].mean())) < 0.3
+    assert torch.equal(once, distinct(shades))
 
 
 def test_not_to_move_is_measured_as_bad_as_to_lose_all_content_and_both_as_worse_than_both_kept() -> None:

@@ -1,6 +1,5 @@
 """Clips: a few frames and those that follow them, cut out of longer films in time and in space, or made of pictures."""
 
-import zipfile
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from training.data import idx, sequences, source
 from training.data.bouncing import Bouncing, fixed, side
 from training.data.examples import Drawn, Facts, Labels
+from training.data.npz import UNREADABLE
 from training.data.pictures import DataError, Pixels, Split
 from training.data.sequences import Sequence
 
@@ -42,6 +42,8 @@ def load(
     and their splits. `DataError` where no clip fits, in time or in space.
     """
     if single(path):
+        if mirror or rotate:
+            raise DataError(f"{path} holds single pictures, which bounce upright: leave --mirror and --rotate out")
         pictures = source.load(path, size=side(size), channels=channels, split=split)
         return Bouncing(pictures, size, given, ahead)
     shortest = given + (least or ahead)
@@ -70,7 +72,7 @@ def single(path: str) -> bool:
         try:
             with np.load(file, allow_pickle=False) as content:
                 return bool(PICTURES & set(content.files))
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise DataError(f"{file} can't be read as an npz of plain arrays: {error}") from error
     return idx.holds(file)
 

@@ -1,6 +1,7 @@
 """Arrays in an .npz: `x_train, y_train, x_test, y_test` as Keras keeps its sets, or `images, labels`."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from training.data.arrays import check, fit, label
 from training.data.pictures import DataError, NoSplit, Pictures, Split
 
+UNREADABLE = (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error)
+"""What NumPy raises for a file that is no .npz, or a damaged one."""
 KEYS = "x_train, y_train, x_test, y_test, or images, labels; labels are optional, and so are their names in classes"
 
 
@@ -28,7 +31,7 @@ def load(file: Path, *, size: int, channels: int, split: Split) -> Pictures:
             wanted = {key: content[key] for key in (*pair, other, "classes") if key in keys}
     except DataError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DataError(f"{file} can't be read as an npz of plain arrays: {error}") from error
     images = fit(check(wanted[pair[0]], f"{pair[0]} in {file}"), size, channels, source)
     names = [str(name) for name in wanted["classes"]] if "classes" in wanted else None

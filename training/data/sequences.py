@@ -5,7 +5,6 @@ What is held out for testing is time, not frames at random: neighbouring frames 
 
 import os
 import re
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from training.data.layout import EXTENSIONS, SPLITS
+from training.data.npz import UNREADABLE
 from training.data.pictures import DataError, NoSplit, Pixels, Split
 
 HELD_OUT = 4
@@ -94,7 +94,7 @@ def _npz(file: Path) -> list[Sequence]:
     try:
         with np.load(file, allow_pickle=False) as content:
             arrays = {key: content[key] for key in sorted(content.files)}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DataError(f"{file} can't be read as an npz of plain arrays: {error}") from error
     if not arrays:
         raise DataError(f"{file} is empty: expected {READABLE}")

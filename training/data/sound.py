@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -145,13 +144,14 @@ def _divided(paths: Sequence[PurePosixPath], split: Split, folder: Path, hold_ou
 
 def _held_out(paths: Iterable[PurePosixPath]) -> Iterable[PurePosixPath]:
     """Of each folder, the takes of every fifth recording, the third first: even three recordings give one."""
-    recordings: dict[tuple[PurePosixPath, str], list[PurePosixPath]] = {}
+    folders: dict[PurePosixPath, dict[str, list[PurePosixPath]]] = {}
     for path in paths:
-        recordings.setdefault((path.parent, path.stem.rpartition("-")[0] or path.stem), []).append(path)
-    for _, inside in groupby(recordings, lambda recording: recording[0]):
-        for index, recording in enumerate(inside):
+        recordings = folders.setdefault(path.parent, {})
+        recordings.setdefault(path.stem.rpartition("-")[0] or path.stem, []).append(path)
+    for recordings in folders.values():
+        for index, takes in enumerate(recordings.values()):
             if index % HELD_OUT == 2:
-                yield from recordings[recording]
+                yield from takes
 
 
 def _read(path: Path, told: _Told) -> Sound:

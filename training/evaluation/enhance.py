@@ -12,6 +12,7 @@ from pystoi import stoi
 from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
 from app import contract, overlap
+from training.batches import fixed
 from training.data import sound
 from training.data.mixtures import RATIOS, drown, looped
 from training.data.sound import RATE, Sound, rms
@@ -97,7 +98,7 @@ def _mixtures(
     pairs = [
         (utterance, noise[(NOISES * i + j) % len(noise)]) for j in range(NOISES) for i, utterance in enumerate(speech)
     ]
-    for utterance, recording in pairs[:most]:
+    for utterance, recording in (pairs[index] for index in fixed(pairs, most)):
         lasting = looped(recording.samples, 0, len(utterance.samples))
         # A short utterance may end before a noise begins.
         yield drown(utterance.samples, lasting, ratio, utterance.level, max(rms(lasting), recording.level / 10))

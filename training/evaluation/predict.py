@@ -48,9 +48,9 @@ def measure(request: Request) -> tuple[contract.Metric, ...]:
     rates = _rates(request.options.get("rain", ""))
     examples = clips.load(request.data, size=size, channels=channels, given=given, ahead=STEPS, split="test")
     forecasters: dict[str, Forecaster] = {"": partial(_roll_out, request.graph()), COPY: _copy}
-    if nowcast.has_flow():
+    if nowcast.has_flow() and given > 1:
         forecasters[MOTION] = _carry_on
-    else:
+    elif given > 1:
         log.warning("without OpenCV nothing is extrapolated to compare with: pip install 'ganymede[motion]'")
     tallies = {name: Tally(rates) for name in forecasters}
     count, shape = 0, ""
@@ -116,8 +116,8 @@ def _rates(option: str) -> tuple[float, ...]:
         rates = tuple(float(rate) for rate in option.split(",") if rate)
     except ValueError as error:
         raise EvaluationError(f"rain={option}: expected rates in mm/h, as in 0.1,1,2.5") from error
-    if any(rate <= 0 for rate in rates):
-        raise EvaluationError(f"rain={option}: rates of rain are above 0")
+    if not all(0 < rate < float("inf") for rate in rates):
+        raise EvaluationError(f"rain={option}: rates of rain are above 0, and finite")
     return rates
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from app import contract
 from training import data
 from training.data import Examples, Split
+from training.features import Features
 from training.settings import RunSettings
 
 Networks = dict[str, nn.Module]
@@ -117,6 +118,11 @@ class Recipe(BaseModel, ABC):
         """
         pictures = data.load(settings.data, size=settings.size, channels=settings.channels, split=split)
         return replace(pictures, mirror=settings.mirror)
+
+    @property
+    def measured_by(self) -> Features | None:
+        """The pre-trained network that `measure` looks through, if one is given. FeaturesError if it can't be read."""
+        return None
 
     @abstractmethod
     def networks(self, source: Source) -> Networks:

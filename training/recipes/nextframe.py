@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from app import contract
 from training import health, losses
-from training.data import Examples, Split, clips
+from training.data import DataError, Examples, Split, clips
 from training.nets.blocks import Pair
 from training.nets.edges import FromFrames, ToPictures
 from training.nets.patchgan import PatchDiscriminator, patch_depth
@@ -72,6 +72,8 @@ class NextFrame(Recipe):
         )
 
     def networks(self, source: Source) -> Networks:
+        if source.size < 2 * FramePredictor.multiple:
+            raise DataError(f"clips of {source.size} px: use a --size of at least {2 * FramePredictor.multiple}")
         generator = FramePredictor(
             size=source.size,
             given=self.frames,

@@ -6,10 +6,10 @@ paper's; a spectral distance beside them is what later work added. The generator
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
@@ -47,7 +47,15 @@ class Segan(Recipe):
     l1: float = Field(100.0, ge=0, description="weight of the absolute difference to the clean sound")
     spectral: float = Field(10.0, ge=0, description="weight of the difference of the spectra")
 
+    @model_validator(mode="after")
+    def _ratios(self) -> Self:
+        if self.snr_from > self.snr_to:
+            raise ValueError(f"snr_from, {self.snr_from:g} dB, is above snr_to, {self.snr_to:g} dB")
+        return self
+
     def examples(self, settings: RunSettings, split: Split = "train") -> Examples:
+        if settings.channels != 1 or settings.mirror:
+            raise DataError("sound has one channel, and no left and right: leave --channels and --mirror out")
         folder = Path(settings.data)
         noise = self.noise or folder / "noise"
         return Mixtures(
