@@ -1,10 +1,14 @@
 """What a user gives to the page and sees on it."""
 
+import hashlib
+import re
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from PIL import Image
+from playwright.sync_api import Locator, Page, Route, expect
 
 
 def give(page: Page, file: Path) -> None:
@@ -38,6 +42,38 @@ def pixels(picture: Locator) -> str:
             canvas.height = picture.naturalHeight ?? picture.height;
             canvas.getContext("2d").drawImage(picture, 0, 0);
             return canvas.toDataURL();
+        }"""
+    )
+    return drawn
+
+
+def held(page: Page, address: str | re.Pattern[str]) -> list[Route]:
+    """What the page asks of an address from now on, none of which is answered until whoever holds it does so."""
+    routes: list[Route] = []
+    page.route(address, lambda route: routes.append(route))  # of a builtin playwright can't make a handler
+    return routes
+
+
+def colour(*of: object) -> list[int]:
+    """A colour that stands for something."""
+    return list(hashlib.sha256(repr(of).encode()).digest()[:3])
+
+
+def plain(*of: object) -> bytes:
+    """A picture of that colour."""
+    file = BytesIO()
+    Image.new("RGB", (16, 16), tuple(colour(*of))).save(file, "png")
+    return file.getvalue()
+
+
+def shown(picture: Locator) -> list[int]:
+    """The colour of the middle of a picture or a canvas."""
+    drawn: list[int] = picture.evaluate(
+        """(picture) => {
+            const canvas = document.createElement("canvas");
+            canvas.width = canvas.height = 3;
+            canvas.getContext("2d").drawImage(picture, 0, 0, 3, 3);
+            return [...canvas.getContext("2d").getImageData(1, 1, 1, 1).data].slice(0, 3);
         }"""
     )
     return drawn

@@ -5,12 +5,14 @@ import signal
 import time
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.api.process import Process
+from tests.web.seen import colour, held, plain, shown, until
 
 PLANE = "/#/walk?model=cifar10@1&stops=1,2,3,4&classes=dog,cat,horse,ship&x=0&y=0"
 
@@ -105,6 +107,63 @@ def dropped(site: str) -> float:
     return sum(map(float, counts))
 
 
+def test_four_new_corners_are_asked_for_once_and_stay(page: Page) -> None:
+    asked: list[list[int]] = []
+
+    def draw(route: Route) -> None:
+        asked.append(corners(route.request))
+        route.fulfill(body=plain(asked[-1]))
+
+    page.route("**/interpolate", draw)
+    page.goto(PLANE)
+    view = page.get_by_label("The picture where the pointer is")
+    until(page, lambda: shown(view) == colour([1, 2, 3, 4]))
+    page.get_by_role("button", name="Four new corners").click()
+    until(page, lambda: shown(view) == colour([int(seed.input_value()) for seed in page.get_by_label("Seed").all()]))
+    assert len(asked) == 2
+
+
+def test_what_was_asked_of_corners_that_are_gone_is_neither_shown_nor_kept(page: Page) -> None:
+    asked = held(page, "**/interpolate")
+    page.goto(PLANE)
+    seed = page.get_by_label("Seed top left")
+    for value in ("5", "6"):
+        until(page, lambda: bool(asked))
+        seed.fill(value)
+        seed.press("Enter")
+    while corners(asked[-1].request)[0] != 6:
+        count = len(asked)
+        asked[-1].fulfill(body=plain(corners(asked[-1].request)))
+        until(page, lambda count=count: len(asked) > count)  # type: ignore[misc]
+    asked[-1].fulfill(body=plain(corners(asked[-1].request)))
+    until(page, lambda: shown(page.get_by_label("The picture where the pointer is")) == colour([6, 2, 3, 4]))
+
+
+def corners(request: Request) -> list[int]:
+    """The seeds of the corners of a plane that a request is for."""
+    asked: Any = request.post_data_json
+    return [stop["seed"] for stop in asked["stops"]]
+
+
+def test_the_newest_picture_of_a_corner_stays(page: Page) -> None:
+    page.goto(PLANE)
+    image = page.get_by_label("Draw the picture top left anew").locator("img")
+    expect(image).to_have_attribute("src", re.compile("^blob:"))
+    asked = held(page, re.compile(r"/generate\?.*seed=[56]"))
+    seed = page.get_by_label("Seed top left")
+    seed.fill("5")
+    seed.press("Enter")
+    until(page, lambda: len(asked) == 1)
+    seed.fill("6")
+    seed.press("Enter")
+    until(page, lambda: len(asked) == 2)
+    asked[1].fulfill(body=plain(6))
+    until(page, lambda: shown(image) == colour(6))
+    asked[0].fulfill(body=plain(5))
+    page.wait_for_timeout(200)
+    assert shown(image) == colour(6)
+
+
 def test_the_round_of_the_corners_is_saved_as_a_film(page: Page) -> None:
     page.goto(PLANE)
     with page.expect_download() as download:
@@ -124,6 +183,21 @@ def test_the_code_map_shows_the_picture_of_a_code(page: Page) -> None:
         page.keyboard.press("Shift+ArrowRight")
     assert until_other(page, "The picture where the pointer is", before)
     expect(page.get_by_text("value 0 is 2.00, value 1 is 0.00")).to_be_visible()
+
+
+def test_the_map_is_that_of_the_axes_that_were_chosen_last(page: Page) -> None:
+    page.goto("/#/walk?model=fashion-vae&way=codes")
+    sheet = page.get_by_role("img", name="A sheet of what lies on this plane")
+    expect(sheet).to_have_attribute("src", re.compile("^blob:"))
+    asked = held(page, "**/map?*")
+    for number, axis in enumerate(("2", "3"), 1):
+        page.get_by_label("Across").select_option(axis)
+        until(page, lambda number=number: len(asked) == number)  # type: ignore[misc]
+    asked[1].fulfill(body=plain(3))
+    until(page, lambda: shown(sheet) == colour(3))
+    asked[0].fulfill(body=plain(2))
+    page.wait_for_timeout(200)
+    assert shown(sheet) == colour(3)
 
 
 def test_directions_change_a_picture_and_undo_takes_them_back(page: Page) -> None:

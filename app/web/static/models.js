@@ -26,8 +26,8 @@ export async function doing(task) {
 }
 
 /** All that the service tells of one model. */
-export function detail(model) {
-  return read(`models/${encodeURIComponent(model)}`);
+export function detail(model, signal) {
+  return read(`models/${encodeURIComponent(model)}`, { signal });
 }
 
 function newest(all) {

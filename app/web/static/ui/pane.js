@@ -20,6 +20,7 @@ export function pane(label, draw, heard) {
   const kept = new Map();
   const times = [];
   let blob = null;
+  let age = 0; // what was asked for before `clear()` is neither kept nor shown after it
 
   async function show(found) {
     blob = found;
@@ -35,7 +36,9 @@ export function pane(label, draw, heard) {
   }
 
   const stream = latest(async (key, signal) => {
+    const asked = age;
     const found = kept.get(key) ?? (await draw(key, signal));
+    if (asked !== age) return;
     if (kept.size >= KEPT) kept.delete(kept.keys().next().value);
     kept.set(key, found);
     await show(found);
@@ -44,7 +47,10 @@ export function pane(label, draw, heard) {
     canvas,
     want: stream.want,
     stop: stream.stop,
-    clear: () => kept.clear(),
+    clear() {
+      age += 1;
+      kept.clear();
+    },
     get blob() {
       return blob;
     },

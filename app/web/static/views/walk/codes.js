@@ -5,6 +5,7 @@ import { addressed, h } from "../../dom.js";
 import { detail } from "../../models.js";
 import { fail } from "../../status.js";
 import { choice } from "../../ui/fields.js";
+import { latest } from "../../ui/latest.js";
 import { pane, told } from "../../ui/pane.js";
 import { save } from "../../ui/tile.js";
 
@@ -63,27 +64,28 @@ export function codes(model, params) {
     go(x + step[0], y + step[1]);
   });
 
-  async function lay() {
-    const query = { dimensions: `${across},${down}`, rows: ROWS, columns: ROWS, extent: EXTENT };
-    const answer = await ask(`models/${model.model}/map`, { method: "GET", query, signal: work.signal });
+  const sheet = latest(async (dimensions, signal) => {
+    const query = { dimensions, rows: ROWS, columns: ROWS, extent: EXTENT };
+    const answer = await ask(`models/${model.model}/map`, { method: "GET", query, signal });
     addressed(map, await answer.blob());
     go(x, y);
-  }
+  });
+  const lay = () => sheet.want(`${across},${down}`);
 
   const axes = h("div", { class: "row" });
   async function begin() {
-    size = (await detail(model.model)).latent.size;
+    size = (await detail(model.model, work.signal)).latent.size;
     const options = Array.from({ length: Math.min(size, SHOWN) }, (_, at) => [String(at), `value ${at}`]);
     const change = (set) => (chosen) => {
       set(Number(chosen));
       if (across === down) down = (across + 1) % size;
-      lay().catch(fail);
+      lay();
     };
     axes.replaceChildren(
       choice({ label: "Across", options, value: String(across), onchange: change((at) => (across = at)) }).element,
       choice({ label: "Down", options, value: String(down), onchange: change((at) => (down = at)) }).element,
     );
-    await lay();
+    lay();
   }
   begin().catch(fail);
 
@@ -91,6 +93,7 @@ export function codes(model, params) {
     element: h("div", { class: "codes" }, field, h("div", {}, view.canvas, tell, axes, h("p", { class: "row" }, h("button", { type: "button", onclick: () => view.blob && save(view.blob, `${model.name}_code.webp`) }, "Save this picture")))),
     stop() {
       work.abort();
+      sheet.stop();
       view.stop();
     },
   };

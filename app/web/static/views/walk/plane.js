@@ -4,6 +4,7 @@ import { ask } from "../../api.js";
 import { addressed, h, id } from "../../dom.js";
 import { fail, say } from "../../status.js";
 import { choice } from "../../ui/fields.js";
+import { latest } from "../../ui/latest.js";
 import { pane, told } from "../../ui/pane.js";
 import { copy, save, saved } from "../../ui/tile.js";
 
@@ -67,10 +68,15 @@ export function plane(model, params) {
     go(x + step[0], y + step[1]);
   });
 
-  const corners = CORNERS.map((where, at) => corner(model, where, stops[at], () => {
+  const redraw = () => {
     view.clear();
     go(x, y);
-  }));
+  };
+  const corners = CORNERS.map((where, at) => corner(model, where, stops[at], redraw));
+  const anew = () => {
+    for (const one of corners) one.anew();
+    redraw();
+  };
 
   const form = choice({ label: "Film", value: "webp", options: Object.entries(FILMS) });
   const stop = h("button", { type: "button", hidden: true, onclick: () => film?.abort() }, "Cancel");
@@ -110,7 +116,7 @@ export function plane(model, params) {
       "div",
       { class: "plane-foot" },
       tell,
-      h("p", { class: "row" }, h("button", { type: "button", onclick: () => view.blob && save(view.blob, `${model.name}_walk.webp`) }, "Save this picture"), h("button", { type: "button", onclick: () => copy(link()) }, "Copy a link"), h("button", { type: "button", onclick: () => corners.forEach((one) => one.anew()) }, "Four new corners")),
+      h("p", { class: "row" }, h("button", { type: "button", onclick: () => view.blob && save(view.blob, `${model.name}_walk.webp`) }, "Save this picture"), h("button", { type: "button", onclick: () => copy(link()) }, "Copy a link"), h("button", { type: "button", onclick: anew }, "Four new corners")),
       h("div", { class: "row film" }, form.element, make, stop),
     ),
   );
@@ -125,34 +131,39 @@ export function plane(model, params) {
   };
 }
 
-/** A corner: its picture, which a click draws anew, its seed, and its class where there are any. Changes `stop`. */
+/**
+ * A corner: its picture, which a click draws anew, its seed, and its class where there are any. Changes `stop`, and calls
+ * `changed()` unless it was by `anew()`.
+ */
 function corner(model, where, stop, changed) {
   const image = h("img", { alt: "", width: 96, height: 96 });
   const seed = h("input", { type: "text", inputmode: "numeric", "aria-label": `Seed ${where}`, size: 8 });
-  const work = new AbortController();
+  const picture = latest(async (query, signal) => {
+    const answer = await ask("generate", { method: "GET", query, signal });
+    addressed(image, await answer.blob());
+  });
   const kind = model.classes.length
     ? h("select", { "aria-label": `Class ${where}`, onchange: (event) => set({ class: event.target.value }) }, model.classes.map((name) => h("option", { value: name, selected: name === stop.class }, name)))
     : null;
   seed.addEventListener("change", () => (/^\d+$/.test(seed.value.trim()) ? set({ seed: Number(seed.value) }) : say("A seed is a whole number from 0.", "error")));
 
   function set(change) {
-    Object.assign(stop, change);
+    put(change);
     changed();
-    show().catch(fail);
   }
 
-  async function show() {
+  function put(change) {
+    Object.assign(stop, change);
     seed.value = stop.seed;
-    const answer = await ask("generate", { method: "GET", query: { model: model.model, ...stop, format: "webp" }, signal: work.signal });
-    addressed(image, await answer.blob());
+    picture.want({ model: model.model, ...stop, format: "webp" });
   }
 
-  const anew = () => set({ seed: Math.floor(Math.random() * SEEDS) });
-  show().catch(fail);
+  const anew = () => put({ seed: Math.floor(Math.random() * SEEDS) });
+  put({});
   return {
-    element: h("div", { class: `corner ${where.replace(" ", "-")}` }, h("button", { type: "button", class: "quiet", "aria-label": `Draw the picture ${where} anew`, onclick: anew }, image), kind, seed),
+    element: h("div", { class: `corner ${where.replace(" ", "-")}` }, h("button", { type: "button", class: "quiet", "aria-label": `Draw the picture ${where} anew`, onclick: () => (anew(), changed()) }, image), kind, seed),
     anew,
-    stop: () => work.abort(),
+    stop: picture.stop,
   };
 }
 
