@@ -10,6 +10,33 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
+HESITANT = """(() => {
+    const devices = navigator.mediaDevices;
+    const open = devices.getUserMedia.bind(devices);
+    window.asked = [];
+    window.tracks = [];
+    devices.getUserMedia = async (what) => {
+        await new Promise((allow) => window.asked.push(allow));
+        const stream = await open(what);
+        window.tracks.push(...stream.getTracks());
+        return stream;
+    };
+})()"""
+"""Has the page wait for camera and microphone until `allow` allows what it asked for."""
+
+
+def allow(page: Page, questions: int) -> None:
+    """Allows what the page asked so many questions for, in their order."""
+    assert page.evaluate("window.asked.length") == questions
+    page.evaluate("window.asked.forEach((allow) => allow())")
+    until(page, lambda: page.evaluate("window.tracks.length") == questions)
+
+
+def heard(page: Page) -> int:
+    """How many cameras and microphones are on."""
+    live: int = page.evaluate("window.tracks.filter((track) => track.readyState === 'live').length")
+    return live
+
 
 def give(page: Page, file: Path) -> None:
     """Chooses a file in the room."""

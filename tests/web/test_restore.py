@@ -8,6 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.media import sounds
+from tests.web.seen import HESITANT, allow, heard, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,6 +80,34 @@ def test_the_microphone_is_recorded_and_enhanced(page: Page) -> None:
     page.wait_for_timeout(1200)
     stop.click()
     expect(page.get_by_role("img", name="Waveform")).to_have_count(2)
+
+
+def test_leaving_while_the_browser_asks_for_the_microphone_puts_it_off(page: Page) -> None:
+    page.add_init_script(HESITANT)
+    page.goto("/#/restore?tab=enhance")
+    page.get_by_role("button", name="Record from the microphone").click()
+    page.get_by_role("tab", name="Predict").click()
+    allow(page, 1)
+    until(page, lambda: heard(page) == 0)
+
+
+def test_two_clicks_ask_for_one_microphone(page: Page) -> None:
+    page.add_init_script(HESITANT)
+    page.goto("/#/restore?tab=enhance")
+    page.get_by_role("button", name="Record from the microphone").dblclick()
+    allow(page, 1)
+    page.get_by_role("button", name="Stop, and take the noise out").click()
+    until(page, lambda: heard(page) == 0)
+
+
+def test_a_microphone_that_can_not_be_recorded_is_put_off_and_told(page: Page) -> None:
+    page.add_init_script(HESITANT)
+    page.add_init_script("AudioWorklet.prototype.addModule = async () => { throw new DOMException('', 'AbortError') }")
+    page.goto("/#/restore?tab=enhance")
+    page.get_by_role("button", name="Record from the microphone").click()
+    allow(page, 1)
+    expect(page.get_by_text("The microphone can't be recorded here.")).to_be_visible()
+    assert heard(page) == 0
 
 
 def test_a_picture_in_the_place_of_a_recording_is_told_in_a_sentence(page: Page, clip: Path) -> None:

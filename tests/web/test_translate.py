@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request, expect
 
-from tests.web.seen import give, pixels, until
+from tests.web.seen import HESITANT, allow, give, heard, pixels, until
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLES = 2
@@ -79,6 +79,16 @@ def test_leaving_the_room_puts_the_camera_off(page: Page) -> None:
     page.get_by_role("link", name="Draw a facade").click()
     expect(page.get_by_role("button", name="Rectangle")).to_be_visible()
     assert track.evaluate("(track) => track.readyState") == "ended"
+
+
+def test_two_clicks_take_one_photo(page: Page) -> None:
+    page.add_init_script(HESITANT)
+    page.goto("/#/translate")
+    page.get_by_role("button", name="Take a photo").dblclick()
+    allow(page, 1)
+    expect(page.get_by_label("What the camera sees")).to_be_visible()
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    assert heard(page) == 0
 
 
 def test_the_strength_slider_leaves_as_much_of_the_photo_as_it_says(page: Page, photo: Path, tmp_path: Path) -> None:

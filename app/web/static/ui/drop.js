@@ -11,9 +11,10 @@ import { fail, say } from "../status.js";
  */
 export function drop({ label, hint, accept, take, paste = true, camera = false }) {
   const field = h("input", { type: "file", accept, id: id("file"), class: "hush", tabindex: "-1", "aria-hidden": "true" });
+  let gone = false;
   const give = async (file) => {
     try {
-      await take(file);
+      if (!gone) await take(file);
     } catch (error) {
       fail(error);
     }
@@ -25,11 +26,14 @@ export function drop({ label, hint, accept, take, paste = true, camera = false }
   });
   const extras = h("div", { class: "extras" });
   let shut = () => undefined;
-  let gone = false;
+  let asking = false;
   const shoot = async () => {
+    if (asking) return;
     shut();
     if (navigator.mediaDevices?.getUserMedia) {
+      asking = true;
       shut = (await film(extras, give)) ?? shut;
+      asking = false;
       if (gone) shut();
     } else {
       // Pages that came over plain http get no camera, but a phone's chooser brings its own.

@@ -12,6 +12,7 @@ const COLUMNS = 480;
 const ROWS = 128;
 /** Hertz: the half of the rate that speech is enhanced at. */
 const HEARD = 8000;
+const REFUSED = { NotAllowedError: "The microphone was not allowed.", NotFoundError: "No microphone was found." };
 
 /** The tab. */
 export function enhance(models) {
@@ -20,6 +21,8 @@ export function enhance(models) {
   let recording = null;
   let player = null;
   let clean = null;
+  let asking = false;
+  let gone = false;
 
   const result = h("div", { hidden: true });
   const cancel = h("button", { type: "button", hidden: true, onclick: () => work?.abort() }, "Cancel");
@@ -27,22 +30,31 @@ export function enhance(models) {
   const place = drop({ label: "Drop a recording of speech: WAV, FLAC, Ogg or MP3.", hint: "It is heard at 16 kHz by the model, and comes back at its own rate.", accept: "audio/*", take });
 
   async function listen() {
+    if (asking) return;
     if (recording) {
-      const file = await recording.stop();
+      const done = recording;
       recording = null;
       microphone.textContent = "Record from the microphone";
       microphone.setAttribute("aria-pressed", "false");
-      await take(file);
+      const file = await done.stop();
+      if (!gone) await take(file);
       return;
     }
     if (!navigator.mediaDevices?.getUserMedia) {
       say("This browser gives no microphone to pages that came over plain http.", "error");
       return;
     }
+    asking = true;
     try {
       recording = await record();
     } catch (error) {
-      say(error.name === "NotAllowedError" ? "The microphone was not allowed." : "No microphone was found.", "error");
+      if (!gone) say(REFUSED[error.name] ?? "The microphone can't be recorded here.", "error");
+      return;
+    } finally {
+      asking = false;
+    }
+    if (gone) {
+      recording.stop();
       return;
     }
     microphone.textContent = "Stop, and take the noise out";
@@ -97,6 +109,7 @@ export function enhance(models) {
   return {
     element: h("div", { class: "restore" }, h("div", {}, place.element, h("p", { class: "row after" }, microphone, cancel)), result),
     stop() {
+      gone = true;
       work?.abort();
       recording?.stop();
       player?.stop();

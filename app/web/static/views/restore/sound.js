@@ -100,16 +100,24 @@ export function wav(parts, rate) {
 export async function record() {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
   const context = new AudioContext();
-  await context.audioWorklet.addModule(new URL("./tap.js", import.meta.url));
-  const source = context.createMediaStreamSource(stream);
-  const tap = new AudioWorkletNode(context, "tap", { numberOfOutputs: 0 });
   const parts = [];
-  tap.port.onmessage = ({ data }) => parts.push(data);
-  source.connect(tap);
+  const close = () => {
+    for (const track of stream.getTracks()) track.stop();
+    return context.close();
+  };
+  try {
+    await context.audioWorklet.addModule(new URL("./tap.js", import.meta.url));
+    const source = context.createMediaStreamSource(stream);
+    const tap = new AudioWorkletNode(context, "tap", { numberOfOutputs: 0 });
+    tap.port.onmessage = ({ data }) => parts.push(data);
+    source.connect(tap);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     async stop() {
-      for (const track of stream.getTracks()) track.stop();
-      await context.close();
+      await close();
       return new File([wav(parts, context.sampleRate)], "microphone.wav", { type: "audio/wav" });
     },
   };
