@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -79,6 +80,17 @@ def held(page: Page, address: str | re.Pattern[str]) -> list[Route]:
     routes: list[Route] = []
     page.route(address, lambda route: routes.append(route))  # of a builtin playwright can't make a handler
     return routes
+
+
+def besides(page: Page, model: str, *others: dict[str, Any]) -> None:
+    """Has the service list, before a model, others that are like it but for what is said of them."""
+
+    def answer(route: Route) -> None:
+        listed: list[dict[str, Any]] = route.fetch().json()["models"]
+        like = next(one for one in listed if one["model"] == model)
+        route.fulfill(json={"models": [*({**like, **other} for other in others), *listed]})
+
+    page.route("**/models", answer)
 
 
 def colour(*of: object) -> list[int]:

@@ -1,6 +1,7 @@
 """Models: what one learns of a model before one uses it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -8,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from app import contract
 from tests import toy
 from tests.web.guarded import guarded
-from tests.web.seen import until
+from tests.web.seen import besides, until
 
 
 def test_a_newcomer_finds_the_licence_of_a_model_without_reading_anything(page: Page) -> None:
@@ -76,6 +77,44 @@ def test_from_a_model_one_goes_to_where_it_is_used(page: Page) -> None:
         page.get_by_role("link", name="Card", exact=True).click()
     assert download.value.path().read_text(encoding="utf-8").startswith("# Fashion-MNIST")
     expect(page.get_by_role("link", name="API")).to_have_attribute("href", "docs")
+
+
+@pytest.mark.parametrize(
+    ("model", "link", "place"),
+    [
+        ("fashion-vae", "Reconstruct", "/restore?tab=reconstruct&model=fashion-vae"),
+        ("speech", "Clean speech", "/restore?tab=enhance&model=speech"),
+        ("radar", "Predict", "/restore?tab=predict&model=radar"),
+        ("facades", "Translate", "/translate?do=picture&model=facades"),
+        ("monet", "Restyle", "/translate?do=style&model=monet"),
+    ],
+)
+def test_its_buttons_lead_to_the_place_of_the_task(page: Page, model: str, link: str, place: str) -> None:
+    page.goto(f"/#/models?model={model}")
+    expect(page.get_by_role("main").get_by_role("link", name=link, exact=True)).to_have_attribute("href", f"#{place}")
+
+
+def test_the_model_of_a_link_is_the_one_that_is_used(page: Page) -> None:
+    besides(page, "radar@1", {"model": "another@1", "name": "another"})
+    page.goto("/#/restore?tab=predict&model=radar")
+    expect(page.get_by_label("Model")).to_have_value("radar")
+
+
+@pytest.mark.parametrize("state", ["retired", "loading"])
+def test_a_version_that_takes_no_requests_leaves_the_others_in_their_rooms(page: Page, state: str) -> None:
+    unknown = dict.fromkeys(("title", "tasks", "classes", "directions"))
+    besides(page, "cifar10@1", {"model": "cifar10@2", "version": 2, "state": state, "share": 0.0, **unknown})
+    page.goto("/#/generate?model=cifar10")
+    expect(page.get_by_label("Model")).to_have_value("cifar10")
+    expect(page.locator(".wall .tile img")).to_have_count(12)
+
+
+def test_of_several_versions_the_one_that_takes_most_requests_is_used(page: Page) -> None:
+    spare: dict[str, Any] = {"model": "cifar10@2", "version": 2, "share": 0.0}
+    besides(page, "cifar10@1", spare)
+    with page.expect_request("**/generate?*") as asked:
+        page.goto("/#/generate?model=cifar10")
+    assert "model=cifar10%401&" in asked.value.url
 
 
 def test_a_model_that_is_not_there_is_told_in_a_sentence(page: Page) -> None:

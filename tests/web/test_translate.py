@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request, expect
 
-from tests.web.seen import HESITANT, allow, give, heard, pixels, until
+from tests.web.seen import HESITANT, allow, besides, give, heard, pixels, until
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLES = 2
@@ -161,6 +161,14 @@ def test_the_address_has_the_settings_of_the_room(page: Page, photo: Path) -> No
         give(page, photo)
     expect(page.get_by_label("Strength")).to_have_value("0.4")
     expect(page.get_by_role("radio", name="Model")).to_be_checked()
+
+
+@pytest.mark.parametrize(("way", "model"), [("style", "monet@1"), ("picture", "facades@1")])
+def test_a_model_is_named_with_or_without_its_version(page: Page, photo: Path, way: str, model: str) -> None:
+    besides(page, model, {"model": "another@1", "name": "another"})
+    page.goto(f"/#/translate?do={way}&model={model.split('@')[0]}")
+    give(page, photo)
+    until(page, lambda: f"model={model.replace('@', '%40')}" in page.url)
 
 
 def test_the_line_between_before_and_after_follows_keys_and_any_press(page: Page, photo: Path) -> None:

@@ -4,10 +4,13 @@ import { read } from "./api.js";
 
 let known = null;
 
-/** Every model that has not failed, the newest version of each; asked again if the asking failed. */
+/**
+ * Every model that takes requests, and of each the version that takes most of those that name none; asked again if the
+ * asking failed.
+ */
 export function models() {
   known ??= read("models")
-    .then((answer) => newest(answer.models.filter((model) => !model.state.startsWith("fail"))))
+    .then((answer) => named(answer.models.filter((model) => model.tasks && !model.state.startsWith("fail"))))
     .catch((error) => {
       known = null;
       throw error;
@@ -22,7 +25,7 @@ export function forget() {
 
 /** Those that can do a task: generate, reconstruct, translate, style, enhance, predict. */
 export async function doing(task) {
-  return (await models()).filter((model) => model.tasks?.includes(task));
+  return (await models()).filter((model) => model.tasks.includes(task));
 }
 
 /** All that the service tells of one model. */
@@ -30,11 +33,12 @@ export function detail(model, signal) {
   return read(`models/${encodeURIComponent(model)}`, { signal });
 }
 
-function newest(all) {
+/** As the service itself chooses: by the share, the newest of those that have the same. */
+function named(all) {
   const best = new Map();
   for (const model of all) {
     const other = best.get(model.name);
-    if (!other || other.version < model.version) best.set(model.name, model);
+    if (!other || (model.share - other.share || model.version - other.version) > 0) best.set(model.name, model);
   }
   return [...best.values()];
 }

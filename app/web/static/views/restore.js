@@ -14,12 +14,13 @@ const TABS = [
   ["predict", "Predict", predict],
 ];
 
-/** The room; `params` may name the `tab`. */
+/** The room; `params` may name the `tab`, and the model that comes first in it. */
 export async function show(root, params) {
   await sheet(new URL("./restore.css", import.meta.url));
+  const asked = params.get("model")?.split("@")[0];
   const open = [];
   for (const [task, title, fill] of TABS) {
-    const models = await doing(task);
+    const models = (await doing(task)).sort((one, other) => (other.name === asked) - (one.name === asked));
     if (models.length) open.push({ task, title, fill, models });
   }
   root.append(h("h1", {}, "Restore"));

@@ -12,11 +12,11 @@ export const STATES = {
 
 const TASKS = {
   generate: ["drawing pictures from nothing but a seed", [["Draw", "generate"], ["Walk", "walk"]]],
-  reconstruct: ["giving a picture back through a small code", [["Reconstruct", "restore"]]],
-  translate: ["turning a picture of labels into one that looks like a photo", [["Translate", "translate"]]],
-  style: ["painting a picture anew in another manner", [["Restyle", "translate"]]],
-  enhance: ["taking noise out of recorded speech", [["Clean speech", "restore"]]],
-  predict: ["continuing a row of frames", [["Predict", "restore"]]],
+  reconstruct: ["giving a picture back through a small code", [["Reconstruct", "restore", { tab: "reconstruct" }]]],
+  translate: ["turning a picture of labels into one that looks like a photo", [["Translate", "translate", { do: "picture" }]]],
+  style: ["painting a picture anew in another manner", [["Restyle", "translate", { do: "style" }]]],
+  enhance: ["taking noise out of recorded speech", [["Clean speech", "restore", { tab: "enhance" }]]],
+  predict: ["continuing a row of frames", [["Predict", "restore", { tab: "predict" }]]],
 };
 
 /** What a model is for, in a sentence. */
@@ -30,5 +30,5 @@ export function purpose(model) {
 /** The rooms where a model does something: [what, address]. */
 export function rooms(model) {
   const found = model.tasks.flatMap((task) => TASKS[task]?.[1] ?? []);
-  return found.map(([text, room]) => [text, `#/${room}?${new URLSearchParams({ model: model.name })}`]);
+  return found.map(([text, room, where]) => [text, `#/${room}?${new URLSearchParams({ ...where, model: model.name })}`]);
 }

@@ -10,7 +10,8 @@ import { photo } from "./photo.js";
 
 /** The room for these models; `params` may name one. */
 export function show(root, models, params) {
-  let model = models.find((one) => one.model === params.get("model")) ?? models[0];
+  const asked = params.get("model")?.split("@")[0];
+  let model = models.find((one) => one.name === asked) ?? models[0];
   let given = false;
   const stand = easel("translate", { scale: params.get("scale") === "original" ? "original" : "model", changed: translate });
   const picker = choice({

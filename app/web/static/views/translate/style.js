@@ -24,8 +24,10 @@ export function bring(file) {
 
 /** The room for these models; `params` may name model, style and strength. */
 export function show(root, models, params) {
-  const styles = models.flatMap((model) => model.styles.map((style) => ({ model: model.model, style, title: model.title })));
-  let chosen = styles.find((one) => one.style === params.get("style") && one.model === params.get("model")) ?? styles[0];
+  const styles = models.flatMap((model) => model.styles.map((style) => ({ model: model.model, name: model.name, style, title: model.title })));
+  const asked = params.get("model")?.split("@")[0];
+  const own = styles.filter((one) => one.name === asked);
+  let chosen = own.find((one) => one.style === params.get("style")) ?? own[0] ?? styles[0];
   let given = null;
   let work = null;
   let tiles = [];
