@@ -39,6 +39,24 @@ def heard(page: Page) -> int:
     return live
 
 
+SLOW = """(() => {
+    const read = window.createImageBitmap;
+    window.reads = [];
+    window.createImageBitmap = async (...what) => {
+        if (what[0].name === "slow.png") await new Promise((go) => window.reads.push(go));
+        return read(...what);
+    };
+})()"""
+"""Has the page read a file of the name `slow.png` when `finish` says so, not before."""
+
+
+def finish(page: Page) -> None:
+    """Has the page read to the end what is slow."""
+    for _ in range(3):  # one reads a picture more than once
+        page.evaluate("window.reads.splice(0).forEach((go) => go())")
+        page.wait_for_timeout(50)
+
+
 def give(page: Page, file: Path) -> None:
     """Chooses a file in the room."""
     expect(page.get_by_role("button", name="Choose a file")).to_be_visible()

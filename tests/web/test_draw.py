@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.web.seen import give, pixels, until
+from tests.web.seen import SLOW, finish, give, pixels, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,6 +107,19 @@ def test_a_label_picture_becomes_the_drawing_and_both_can_be_saved(page: Page, t
         download.value.save_as(tmp_path / name)
     assert Image.open(tmp_path / "facade.png").size == (256, 256)
     assert b"ganymede:recipe" in (tmp_path / "facade.png").read_bytes()
+
+
+def test_a_label_picture_that_is_read_slowly_gives_way_to_a_newer_one(page: Page, tmp_path: Path) -> None:
+    page.add_init_script(SLOW)
+    for name, colour in (("slow.png", (254, 0, 0)), ("labels.png", (174, 0, 0))):
+        Image.new("RGB", (64, 64), colour).save(tmp_path / name)
+    page.goto("/#/translate?do=draw")
+    board = page.get_by_role("application", name="Facade labels")
+    give(page, tmp_path / "slow.png")
+    give(page, tmp_path / "labels.png")
+    until(page, lambda: at(board, 99, 99) == [174, 0, 0])
+    finish(page)
+    assert at(board, 99, 99) == [174, 0, 0]
 
 
 def test_the_house_that_was_drawn_can_be_painted(page: Page) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request, expect
 
-from tests.web.seen import HESITANT, allow, besides, give, heard, pixels, until
+from tests.web.seen import HESITANT, SLOW, allow, besides, finish, give, heard, held, pixels, plain, until
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLES = 2
@@ -207,6 +207,59 @@ def test_cancel_drops_the_work_on_the_server(page: Page, site: str, large: Path)
     expect(page.get_by_text("Cancelled.")).to_be_visible()
     until(page, lambda: dropped(page, site) > before)
     expect(page.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A picture that is read slowly, under `SLOW`; twice as wide as high, as no other here."""
+    Image.new("RGB", (64, 32), "navy").save(tmp_path / "slow.png")
+    return tmp_path / "slow.png"
+
+
+@pytest.mark.parametrize("way", ["style", "picture"])
+def test_a_photo_that_is_read_slowly_gives_way_to_a_newer_one(page: Page, photo: Path, slow: Path, way: str) -> None:
+    page.add_init_script(SLOW)
+    held(page, re.compile(r"/(style|translate)\?"))
+    page.goto(f"/#/translate?do={way}")
+    give(page, slow)
+    give(page, photo)
+    expect(page.get_by_label("Size")).to_contain_text("128 × 128")
+    finish(page)
+    expect(page.get_by_label("Size")).to_contain_text("128 × 128")
+
+
+def test_a_photo_that_is_read_when_the_room_is_left_paints_nothing(page: Page, slow: Path) -> None:
+    page.add_init_script(SLOW)
+    asked = held(page, re.compile(r"/style\?"))
+    page.goto("/#/translate")
+    give(page, slow)
+    page.get_by_role("link", name="Models", exact=True).click()
+    expect(page.locator(".model").first).to_be_visible()
+    finish(page)
+    assert asked == []
+    assert page.url.endswith("#/models")
+
+
+def test_the_photo_is_there_when_one_comes_back_while_it_is_painted(page: Page, photo: Path) -> None:
+    asked = held(page, re.compile(r"/style\?"))
+    page.goto("/#/translate")
+    give(page, photo)
+    until(page, lambda: len(asked) == 1 + STYLES)
+    page.get_by_role("link", name="Models", exact=True).click()
+    expect(page.locator(".model").first).to_be_visible()
+    page.get_by_role("link", name="Translate", exact=True).click()
+    expect(page.get_by_label("Size")).to_contain_text("128 × 128")
+
+
+def test_cancelling_the_wall_leaves_the_photo(page: Page, photo: Path) -> None:
+    asked = held(page, re.compile(r"/style\?"))
+    page.goto("/#/translate")
+    give(page, photo)
+    until(page, lambda: len(asked) == 1 + STYLES)
+    page.get_by_role("button", name="Cancel the rest").click()
+    expect(page.locator(".styles .tile")).to_have_count(0)
+    next(route for route in asked if "strength" in route.request.url).fulfill(body=plain())
+    expect(page.get_by_role("img", name="monet by monet@1", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize(

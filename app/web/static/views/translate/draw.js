@@ -20,6 +20,7 @@ let kept = null;
 /** The room for a model that makes photos of facade labels. */
 export function show(root, model) {
   let photo = null;
+  let reading = null;
   let [name, number] = ["rectangle", label("window")];
   const sheet = drawing(label("wall"), changed);
   const width = slider({ label: "Width of the brush", min: 2, max: 48, step: 1, value: 12, text: (value) => `${value} px` });
@@ -59,8 +60,11 @@ export function show(root, model) {
   }
 
   async function take(file) {
-    const { shown } = await readable(file);
+    reading?.abort();
+    const { signal } = (reading = new AbortController());
+    const { shown } = await readable(file, signal);
     const bitmap = await createImageBitmap(shown, { resizeWidth: SIDE, resizeHeight: SIDE, resizeQuality: "pixelated" });
+    signal.throwIfAborted();
     const canvas = h("canvas", { width: SIDE, height: SIDE });
     const context = canvas.getContext("2d");
     context.drawImage(bitmap, 0, 0);
@@ -120,6 +124,7 @@ export function show(root, model) {
   else build(() => 0.45);
   changed();
   return () => {
+    reading?.abort();
     removeEventListener("keydown", keys);
     place.stop();
     painter.stop();

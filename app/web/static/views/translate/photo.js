@@ -4,11 +4,12 @@ import { ask, Refusal } from "../../api.js";
 
 /**
  * The file with its size and a blob that the browser can show, which of a TIFF, say, is what the service reads in it.
- * What neither can read is refused in the service's words.
+ * What neither can read is refused in the service's words; an AbortError where `signal` was aborted meanwhile.
  */
-export async function photo(file) {
-  const shown = (await measured(file)) ? file : await seen(file);
+export async function photo(file, signal) {
+  const shown = (await measured(file)) ? file : await seen(file, signal);
   const { width, height } = await measured(shown);
+  signal.throwIfAborted();
   return { file, shown, width, height };
 }
 
@@ -22,9 +23,9 @@ async function measured(blob) {
 }
 
 /** The picture as the service reads it: with no strength a style leaves it as it was. */
-async function seen(file) {
+async function seen(file, signal) {
   try {
-    return (await ask("style", { query: { strength: 0, scale: "model", format: "png" }, ...sent(file) })).blob();
+    return (await ask("style", { query: { strength: 0, scale: "model", format: "png" }, ...sent(file), signal })).blob();
   } catch (error) {
     if (error.status !== 404) throw error;
     throw new Refusal("This browser can't show such a file. A JPEG or PNG will do.");

@@ -13,6 +13,7 @@ export function show(root, models, params) {
   const asked = params.get("model")?.split("@")[0];
   let model = models.find((one) => one.name === asked) ?? models[0];
   let given = false;
+  let reading = null;
   const stand = easel("translate", { scale: params.get("scale") === "original" ? "original" : "model", changed: translate });
   const picker = choice({
     label: "Model",
@@ -28,8 +29,10 @@ export function show(root, models, params) {
   root.append(picker.element, place.element, large);
 
   async function take(file) {
+    reading?.abort();
+    reading = new AbortController();
     say("Reading the picture");
-    const next = await photo(file);
+    const next = await photo(file, reading.signal);
     quiet();
     stand.set(next);
     given = true;
@@ -44,6 +47,7 @@ export function show(root, models, params) {
   }
 
   return () => {
+    reading?.abort();
     place.stop();
     stand.stop();
   };

@@ -29,6 +29,7 @@ export function show(root, models, params) {
   const own = styles.filter((one) => one.name === asked);
   let chosen = own.find((one) => one.style === params.get("style")) ?? own[0] ?? styles[0];
   let given = null;
+  let reading = null;
   let work = null;
   let tiles = [];
   const wall = h("div", { class: "wall styles" });
@@ -53,8 +54,10 @@ export function show(root, models, params) {
   const made = root.querySelector(".made");
 
   async function take(file) {
+    reading?.abort();
+    reading = new AbortController();
     say("Reading the photo");
-    const next = await photo(file);
+    const next = await photo(file, reading.signal);
     quiet();
     work?.abort();
     [given, last] = [next, file];
@@ -76,16 +79,18 @@ export function show(root, models, params) {
     wall.setAttribute("aria-busy", "true");
     cancel.hidden = false;
     const small = await reduced(given, SMALL);
+    let failed = false;
     const waiting = styles.map((one, at) => [one, tiles[at]]);
     try {
       await Promise.all(Array.from({ length: ABREAST }, () => someOf(waiting, small, mine.signal)));
     } catch (error) {
+      failed = !mine.signal.aborted;
       mine.abort();
       if (work === mine) fail(error);
     }
     if (work !== mine) return;
     for (const one of tiles) if (!one.element.querySelector("img")) one.release();
-    if (!wall.children.length) {
+    if (failed && !wall.children.length) {
       // Nothing came of it, and why has been told: the room is as it was before.
       made.hidden = true;
       sheets.hidden = false;
@@ -133,6 +138,7 @@ export function show(root, models, params) {
   if (last) take(last).catch(fail);
   else illustrate(sheets, models);
   return () => {
+    reading?.abort();
     work?.abort();
     place.stop();
     stand.stop();
