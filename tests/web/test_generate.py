@@ -1,8 +1,12 @@
 """Generate, as somebody does it who came for the first time."""
 
+import json
+from base64 import b64encode
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
+
+from tests.web.seen import held, plain, until
 
 
 def test_a_newcomer_sees_pictures_and_then_dogs_without_reading_anything(page: Page) -> None:
@@ -53,6 +57,28 @@ def test_a_photo_without_a_recipe_is_told_as_such(page: Page, tmp_path: Path) ->
     (tmp_path / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing of ours")
     page.locator("input[type=file]").set_input_files(tmp_path / "photo.png")
     expect(page.get_by_role("status").filter(has_text="carries no recipe")).to_be_visible()
+
+
+def test_pictures_that_came_stay_in_whatever_order_they_did(page: Page) -> None:
+    pictures = [{"index": index, "class": "dog", "image": b64encode(plain(index)).decode()} for index in (7, 2)]
+    lines = [*pictures, {"status": 429, "detail": "the deadline passed"}]
+    answer = "".join(f"{json.dumps(line)}\n" for line in lines)
+    page.route("**/generate?*format=ndjson*", lambda route: route.fulfill(body=answer))
+    page.goto("/#/generate?model=cifar10")
+    expect(page.get_by_text("The deadline passed.")).to_be_visible()
+    expect(page.locator(".wall .tile")).to_have_count(2)
+    expect(page.locator(".wall .tile img")).to_have_count(2)
+
+
+def test_who_leaves_is_told_nothing_of_it_and_nothing_more_is_asked(page: Page) -> None:
+    wall = held(page, "**/generate?*format=ndjson*")
+    chips = held(page, "**/generate?*seed=7*")
+    page.goto("/#/generate?model=cifar10")
+    until(page, lambda: len(wall) == 1)
+    page.get_by_role("link", name="Models", exact=True).click()
+    expect(page.locator(".model").first).to_be_visible()
+    expect(page.locator("#status")).to_have_text("")
+    assert chips == []
 
 
 def test_more_like_this_draws_the_neighbourhood_of_a_picture(page: Page) -> None:

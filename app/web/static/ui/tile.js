@@ -4,7 +4,10 @@ import { filename } from "../api.js";
 import { addressed, h } from "../dom.js";
 import { say } from "../status.js";
 
-/** A tile that waits for its picture: `fill({ blob, alt, title, left, right, acts })` puts it there, `release()` lets it go. */
+/**
+ * A tile that waits for its picture: `fill({ blob, alt, title, left, right, acts })` puts it there, `filled` says whether
+ * it was, `release()` lets it go.
+ */
 export function tile(label) {
   const picture = h("div", { class: "blank" });
   const caption = h("figcaption", {}, h("span", {}, label));
@@ -18,6 +21,9 @@ export function tile(label) {
       picture.replaceWith(image);
       caption.replaceChildren(...[title && h("strong", {}, title), h("span", {}, left), h("span", {}, right ?? "")].filter(Boolean));
       if (acts.length) element.append(h("div", { class: "acts" }, acts));
+    },
+    get filled() {
+      return image !== null;
     },
     release() {
       if (image) URL.revokeObjectURL(image.src);

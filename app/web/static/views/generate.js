@@ -26,6 +26,7 @@ export async function show(root, params) {
   }
   const asked = params.get("model")?.split("@")[0];
   let model = all.find((one) => one.name === asked) ?? all.find((one) => one.classes.length) ?? all[0];
+  const visit = new AbortController();
   let work = null;
   let tiles = [];
 
@@ -66,7 +67,7 @@ export async function show(root, params) {
     if (row?.illustrated !== false) return;
     row.illustrated = true;
     for (const name of model.classes) {
-      ask("generate", { method: "GET", query: { model: model.model, class: name, seed: 7, format: "webp" } })
+      ask("generate", { method: "GET", query: { model: model.model, class: name, seed: 7, format: "webp" }, signal: visit.signal })
         .then(async (answer) => row.picture(name, await answer.blob()))
         .catch(() => undefined); // a chip without its picture is still a chip; drawing tells what is wrong
     }
@@ -114,7 +115,7 @@ export async function show(root, params) {
       else if (work === mine) fail(error);
     } finally {
       if (work === mine) {
-        for (const one of tiles.splice(done)) one.release();
+        for (const one of tiles) if (!one.filled) one.release(); // they come in any order
         cancel.hidden = true;
         wall.removeAttribute("aria-busy");
         illustrate();
@@ -247,7 +248,9 @@ export async function show(root, params) {
     draw();
   }
   return () => {
+    visit.abort();
     work?.abort();
+    work = null; // what is aborted tells nothing in the next room
     back.stop();
     shelf.stop();
     for (const one of tiles) one.release();

@@ -89,7 +89,7 @@ export function show(root, models, params) {
       if (work === mine) fail(error);
     }
     if (work !== mine) return;
-    for (const one of tiles) if (!one.element.querySelector("img")) one.release();
+    for (const one of tiles) if (!one.filled) one.release();
     if (failed && !wall.children.length) {
       // Nothing came of it, and why has been told: the room is as it was before.
       made.hidden = true;
