@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.media import sounds
-from tests.web.seen import HESITANT, allow, heard, until
+from tests.web.seen import HESITANT, allow, heard, held, plain, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -131,3 +131,18 @@ def test_a_clip_goes_on_as_a_film_strip(page: Page, clip: Path) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as a film").click()
     assert getattr(Image.open(download.value.path()), "n_frames", 1) == 7
+
+
+def test_a_film_is_saved_after_another_prediction_was_cancelled(page: Page, clip: Path) -> None:
+    asked = held(page, "**/predict?*")
+    page.goto("/#/restore?tab=predict")
+    page.locator("input[type=file]").set_input_files(clip)
+    until(page, lambda: len(asked) == 1)
+    asked[0].fulfill(body=plain())
+    expect(page.locator(".strip .will")).to_have_count(8)
+    page.get_by_role("slider", name="Frames to predict").fill("3")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("button", name="Save as a film").click()
+    until(page, lambda: "format=gif" in asked[-1].request.url)
+    with page.expect_download():
+        asked[-1].fulfill(body=plain())

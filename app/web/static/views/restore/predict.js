@@ -14,6 +14,7 @@ const FRAME = 160;
 /** The tab: a clip, and the film strip of how it goes on. */
 export function predict(models) {
   let model = models[0];
+  const visit = new AbortController();
   let work = null;
   let clip = null;
   let seen = 0;
@@ -56,10 +57,10 @@ export function predict(models) {
     await draw();
   }
 
-  function asked(format) {
+  function asked(format, signal) {
     const form = new FormData();
     form.append("frames", clip);
-    return ask("predict", { query: { model: model.model, steps: steps.value, context: 1, format }, form, signal: work.signal });
+    return ask("predict", { query: { model: model.model, steps: steps.value, context: 1, format }, form, signal });
   }
 
   async function draw() {
@@ -69,7 +70,7 @@ export function predict(models) {
     say("Predicting…");
     try {
       if (!seen) await learn();
-      const row = await createImageBitmap(await (await asked("png")).blob());
+      const row = await createImageBitmap(await (await asked("png", mine.signal)).blob());
       lay(row, seen + steps.value);
     } finally {
       if (work === mine) cancel.hidden = true;
@@ -123,7 +124,7 @@ export function predict(models) {
   }
 
   async function keep() {
-    await saved(await asked("gif"), `${model.name}.gif`);
+    await saved(await asked("gif", visit.signal), `${model.name}.gif`);
   }
 
   learn().catch(fail);
@@ -131,6 +132,7 @@ export function predict(models) {
     element: h("div", { class: "restore" }, h("div", {}, models.length > 1 && picker.element, wants, steps.element, place.element, h("p", { class: "row after" }, cancel)), result),
     stop() {
       pause();
+      visit.abort();
       work?.abort();
       place.stop();
     },
