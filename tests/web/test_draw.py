@@ -41,6 +41,17 @@ def test_the_photo_follows_the_pen_and_undo_goes_back(page: Page) -> None:
     expect(page.get_by_role("button", name="Redo")).to_be_disabled()
 
 
+def test_nothing_is_undone_under_the_pen(page: Page) -> None:
+    page.goto("/#/translate?do=draw")
+    board = page.get_by_role("application", name="Facade labels")
+    take(page, "balcony")
+    first = pixels(board)
+    drag(page, board, (20, 60), (230, 120), pressed="Control+z")
+    assert at(board, 100, 90) == [192, 255, 63]
+    page.keyboard.press("Control+z")
+    assert pixels(board) == first
+
+
 def test_a_finger_draws_and_the_page_stays_where_it_is(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 780})
     fingers = page.context.new_cdp_session(page)
@@ -149,8 +160,10 @@ def spot(board: Locator, x: float, y: float) -> dict[str, float]:
     return {"x": x * box["width"] / 256, "y": y * box["height"] / 256}
 
 
-def drag(page: Page, board: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """With the mouse, from one point of the drawing to another."""
+def drag(
+    page: Page, board: Locator, start: tuple[float, float], end: tuple[float, float], *, pressed: str | None = None
+) -> None:
+    """With the mouse, from one point of the drawing to another; a key may be pressed at the start."""
     board.scroll_into_view_if_needed()
     box = board.bounding_box()
     assert box is not None
@@ -159,6 +172,8 @@ def drag(page: Page, board: Locator, start: tuple[float, float], end: tuple[floa
         page.mouse.move(box["x"] + place["x"], box["y"] + place["y"], steps=8)
         if not number:
             page.mouse.down()
+            if pressed:
+                page.keyboard.press(pressed)
     page.mouse.up()
 
 

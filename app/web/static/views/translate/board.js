@@ -84,7 +84,15 @@ export function board(drawing, tool) {
     event.preventDefault();
   });
   place();
-  return { element, canvas, redraw };
+  return {
+    element,
+    canvas,
+    redraw,
+    /** Whether the pen is down. */
+    get busy() {
+      return from !== null;
+    },
+  };
 }
 
 function clamp(value, low, high) {

@@ -37,8 +37,8 @@ export function show(root, model) {
   });
 
   const png = () => new Promise((resolve) => pad.canvas.toBlob(resolve, "image/png"));
-  const undo = h("button", { type: "button", title: "Ctrl + Z", onclick: () => sheet.undo() }, "Undo");
-  const redo = h("button", { type: "button", title: "Ctrl + Shift + Z", onclick: () => sheet.redo() }, "Redo");
+  const undo = h("button", { type: "button", title: "Ctrl + Z", onclick: () => turn(sheet.undo) }, "Undo");
+  const redo = h("button", { type: "button", title: "Ctrl + Shift + Z", onclick: () => turn(sheet.redo) }, "Redo");
 
   function changed() {
     kept = sheet.pixels;
@@ -46,6 +46,11 @@ export function show(root, model) {
     undo.disabled = !sheet.undoable;
     redo.disabled = !sheet.redoable;
     painter.want();
+  }
+
+  /** Undoes or redoes, but not under the pen: its step would lose what it goes back to. */
+  function turn(way) {
+    if (!pad.busy) way();
   }
 
   function build(random) {
@@ -90,8 +95,8 @@ export function show(root, model) {
   const keys = (event) => {
     if (!(event.ctrlKey || event.metaKey) || !/^[zy]$/i.test(event.key) || event.target.matches("input[type=text], textarea")) return;
     event.preventDefault();
-    if (event.key.toLowerCase() === "y" || event.shiftKey) sheet.redo();
-    else sheet.undo();
+    if (event.key.toLowerCase() === "y" || event.shiftKey) turn(sheet.redo);
+    else turn(sheet.undo);
   };
   addEventListener("keydown", keys);
 
