@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from app import contract
 from tests import toy
-from tests.web.guarded import guarded
+from tests.web.guarded import KEY, guarded
 from tests.web.seen import besides, until
 
 
@@ -74,7 +74,7 @@ def test_from_a_model_one_goes_to_where_it_is_used(page: Page) -> None:
     expect(page.get_by_label("Model")).to_have_value("fashion")
     page.go_back()
     with page.expect_download() as download:
-        page.get_by_role("link", name="Card", exact=True).click()
+        page.get_by_role("button", name="Card", exact=True).click()
     assert download.value.path().read_text(encoding="utf-8").startswith("# Fashion-MNIST")
     expect(page.get_by_role("link", name="API")).to_have_attribute("href", "docs")
 
@@ -159,6 +159,18 @@ def test_a_model_that_sleeps_is_told_without_being_woken(browser: Browser, tmp_p
         page.get_by_role("link", name="Fashion-MNIST").click()
         expect(page.locator(".licence")).to_contain_text("Fashion-MNIST, MIT (Zalando 2017)")
         expect(page.get_by_text("asleep: it comes when asked for")).to_be_visible()
+        page.close()
+
+
+def test_the_card_of_a_service_with_keys_is_saved(browser: Browser, tmp_path: Path) -> None:
+    with guarded(tmp_path / "models", key=True) as url:
+        page = browser.new_page(base_url=url)
+        page.goto("/#/models?model=fashion")
+        page.get_by_role("textbox", name="Key").fill(KEY)
+        page.get_by_role("button", name="Use it").click()
+        with page.expect_download() as download:
+            page.get_by_text("Card", exact=True).click()
+        assert download.value.path().read_text(encoding="utf-8").startswith("# Fashion-MNIST")
         page.close()
 
 

@@ -171,5 +171,21 @@ def test_without_a_key_one_is_told_what_is_missing(browser: Browser, tmp_path: P
         page = browser.new_page(base_url=url)
         page.goto("/#/models")
         page.get_by_role("button", name="Not now").click()
-        expect(page.locator("main")).to_contain_text("A key is needed")
+        expect(page.get_by_role("heading")).to_have_count(1)
+        expect(page.locator("main")).to_have_text(re.compile(r"A key is needed: Authorization: Bearer ….?$"))
+        page.close()
+
+
+def test_a_key_that_can_not_be_sent_is_refused_where_it_is_given(browser: Browser, tmp_path: Path) -> None:
+    with guarded(tmp_path / "models", key=True) as url:
+        page = browser.new_page(base_url=url)
+        page.goto("/#/models")
+        field = page.get_by_role("textbox", name="Key")
+        field.fill(f"{KEY}\u200b")
+        page.get_by_role("button", name="Use it").click()
+        assert field.evaluate("(field) => field.validity.patternMismatch")
+        expect(field).to_be_visible()
+        field.fill(f" {KEY} ")
+        page.get_by_role("button", name="Use it").click()
+        expect(page.locator(".model")).to_have_count(1)
         page.close()

@@ -2,6 +2,9 @@
 
 import { h } from "./dom.js";
 
+/** What a header can carry: whatever is pasted along with a key, and often isn't seen, can't. */
+const KEY = "\\s*[\\x21-\\x7e]+\\s*";
+
 let open = null;
 
 /** Asks for a key; whether one was given. Questions that come meanwhile wait for the same answer. */
@@ -12,7 +15,7 @@ export function wanted() {
 
 function dialog() {
   return new Promise((resolve) => {
-    const field = h("input", { type: "password", id: "key", autocomplete: "off", required: true, spellcheck: "false" });
+    const field = h("input", { type: "password", id: "key", autocomplete: "off", required: true, spellcheck: "false", pattern: KEY, title: "Letters, digits and signs of ASCII alone: nothing else can be sent as a key." });
     const box = h(
       "dialog",
       { class: "card", "aria-labelledby": "key-title" },

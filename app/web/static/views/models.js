@@ -20,7 +20,7 @@ export async function show(root, params) {
     if (asked) await (await import("./models/opened.js")).open(root, asked, pictures, stop.signal);
     else await list(root, pictures, stop.signal);
   } catch (error) {
-    root.append(h("h1", {}, "Models"), h("p", {}, error.message), asked && h("p", {}, h("a", { href: "#/models" }, "All models")));
+    root.replaceChildren(h("h1", {}, "Models"), h("p", {}, error.message), asked ? h("p", {}, h("a", { href: "#/models" }, "All models")) : "");
     if (error.name !== "Refusal") fail(error);
   }
   return () => {

@@ -4,28 +4,30 @@ import { ask, read } from "../../api.js";
 import { h } from "../../dom.js";
 import { lines } from "../../ui/chart.js";
 import { markdown, sections } from "../../ui/markdown.js";
+import { save } from "../../ui/tile.js";
 import { numbers } from "./numbers.js";
 import { STATES, purpose, rooms } from "./tasks.js";
 
 /** Fills `root` with the model of a reference. A Refusal if there is none. */
 export async function open(root, reference, pictures, signal) {
   const model = await read(`models/${encodeURIComponent(reference)}`, { signal });
-  const card = model.links.card ? sections(await (await ask(model.links.card, { method: "GET", signal })).text()) : new Map();
+  const text = model.links.card ? await (await ask(model.links.card, { method: "GET", signal })).text() : null;
+  const card = sections(text ?? "");
   const drawn = model.links.samples && h("figure", { class: "sheet whole" }, pictures.draw(model.links.samples, `Samples of ${model.title}`), h("figcaption", { class: "small faint" }, caption(card)));
   root.append(
     h("p", { class: "small" }, h("a", { href: "#/models" }, "← All models")),
     h("h1", {}, model.title ?? model.model),
     h("p", { class: "faint" }, h("code", {}, model.model), ` ${[...(model.tasks ?? []), STATES[model.state] ?? model.state].join(" · ")}`),
     model.reason ? h("p", { class: "reason" }, `${model.reason}.`) : "",
-    h("p", { class: "row" }, ways(model)),
+    h("p", { class: "row" }, ways(model, text)),
     h("div", { class: "facts" }, drawn, model.metrics && h("div", {}, promises(model, card))),
     ...(model.metrics ? parts(model, pictures) : whole(card)),
   );
 }
 
-function ways(model) {
+function ways(model, card) {
   const here = model.state === "failed" || !model.tasks ? [] : rooms(model).map(([text, href], at) => h("a", { class: at ? "button" : "button first", href }, text));
-  return [...here, model.links.card && h("a", { class: "button", href: model.links.card, download: `${model.name}-card.md` }, "Card"), h("a", { class: "button", href: "docs" }, "API")];
+  return [...here, card !== null && h("button", { type: "button", onclick: () => save(new Blob([card]), `${model.name}-card.md`) }, "Card"), h("a", { class: "button", href: "docs" }, "API")];
 }
 
 /** The card's own words on the samples: the last paragraph of its head that isn't code. */
