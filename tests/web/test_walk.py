@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
@@ -162,6 +163,35 @@ def test_the_newest_picture_of_a_corner_stays(page: Page) -> None:
     asked[0].fulfill(body=plain(5))
     page.wait_for_timeout(200)
     assert shown(image) == colour(6)
+
+
+def test_a_busy_service_is_left_alone_however_the_pointer_moves(page: Page) -> None:
+    asked: list[float] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(time.monotonic())
+        route.fulfill(status=429, headers={"Retry-After": "2"}, json={"detail": "too much work is queued"})
+
+    page.route("**/interpolate", refuse)
+    page.goto(PLANE)
+    expect(page.get_by_text(re.compile("^Busy.* trying again in", re.IGNORECASE))).to_be_visible()
+    page.get_by_role("application").focus()
+    while len(asked) < 2 and time.monotonic() < asked[0] + 10:
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(100)
+    assert asked[1] - asked[0] >= 1.9
+
+
+USED_UP = "The key 'ann' has used up its quota: 500 pictures a day."
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(39_600, "✕"), (20, r" Trying again in \d+ s")])
+def test_a_quota_that_is_used_up_is_told_as_such(page: Page, seconds: int, told: str) -> None:
+    problem = {"status": 429, "detail": USED_UP, "violated-policies": ["pictures"]}
+    answer = {"status": 429, "headers": {"Retry-After": str(seconds)}, "json": problem}
+    page.route("**/interpolate", lambda route: route.fulfill(**answer))
+    page.goto(PLANE)
+    expect(page.locator("#status")).to_have_text(re.compile(f"^{re.escape(USED_UP)}{told}$"))
 
 
 def test_the_round_of_the_corners_is_saved_as_a_film(page: Page) -> None:

@@ -3,6 +3,10 @@
 import { busy } from "./status.js";
 
 const MOST_TRIES = 8;
+/** Seconds that a busy service may keep one waiting; if it is for longer, one is told and may come back. */
+const PATIENCE = 60;
+/** Until when a busy service wants to be left alone, and why, by path and model: also by whoever comes meanwhile. */
+const busied = new Map();
 
 /** What went wrong, in a sentence for people; `problem` is the service's own document, where there is one. */
 export class Refusal extends Error {
@@ -24,20 +28,28 @@ export function address(path, query = {}) {
 /**
  * Asks, and answers with the Response. `json` is sent as a body, `form` as a form, a `body` as it is.
  *
- * A busy service (429, 503 with Retry-After) is asked again when it said so, as long as `signal` isn't aborted; every
- * other refusal is thrown as a Refusal, an abort as an AbortError.
+ * A busy service (429, 503 with Retry-After) is asked again when it said so, as long as that is soon and `signal` isn't
+ * aborted; every other refusal is thrown as a Refusal, an abort as an AbortError.
  */
 export async function ask(path, { method = "POST", query, json, form, body, type, signal } = {}) {
   const url = address(path, query);
+  const what = `${path} ${(query ?? json)?.model}`;
   for (let tries = 1; ; tries += 1) {
+    await calm(what, signal);
     const response = await send(url, { method, json, form, body, type, signal });
     if (response.ok) return response;
     if (response.status === 401 && (await import("./key.js").then((key) => key.wanted()))) continue;
     const wait = pause(response);
-    if (wait === null || tries === MOST_TRIES) throw await refusal(response);
-    await response.body?.cancel();
-    await busy(wait, signal);
+    const refused = await refusal(response);
+    if (wait === null || wait > PATIENCE || tries === MOST_TRIES) throw refused;
+    // What is used up is told in the service's words: that is not "busy".
+    busied.set(what, { end: performance.now() + wait * 1000, why: refused.problem?.["violated-policies"] ? refused.message : "Busy." });
   }
+}
+
+async function calm(what, signal) {
+  const { end, why } = busied.get(what) ?? {};
+  if (end > performance.now()) await busy(end, why, signal);
 }
 
 async function send(url, { method, json, form, body, type, signal }) {

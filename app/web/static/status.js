@@ -24,11 +24,13 @@ export function fail(error) {
   say(error.name === "Refusal" ? error.message : `Something on this page broke: ${error.message}`, "error");
 }
 
-/** Waits as long as a busy service asked to, and counts it down; an abort of `signal` ends it as an AbortError. */
-export async function busy(seconds, signal) {
-  const end = performance.now() + seconds * 1000;
-  for (let left = seconds; left > 0; left = (end - performance.now()) / 1000) {
-    say(`Busy, trying again in ${Math.max(1, Math.ceil(left))} s`, "busy");
+/**
+ * Waits until `end`, as `performance.now()` counts, since a service asked to, says `why`, and counts it down; an abort of
+ * `signal` ends it as an AbortError.
+ */
+export async function busy(end, why, signal) {
+  for (let left; (left = (end - performance.now()) / 1000) > 0; ) {
+    say(`${why} Trying again in ${Math.ceil(left)} s`, "busy");
     await sleep(Math.min(left, 1) * 1000, signal);
   }
   quiet();
