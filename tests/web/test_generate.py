@@ -81,6 +81,16 @@ def test_who_leaves_is_told_nothing_of_it_and_nothing_more_is_asked(page: Page) 
     assert chips == []
 
 
+def test_a_click_draws_one_wall(page: Page) -> None:
+    page.goto("/#/generate?model=cifar10")
+    expect(page.locator(".wall .tile img")).to_have_count(12)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "format=ndjson" in request.url else None)
+    page.get_by_role("button", name="Draw", exact=True).click()
+    expect(page.locator(".wall .tile img")).to_have_count(12)
+    assert len(asked) == 1
+
+
 def test_more_like_this_draws_the_neighbourhood_of_a_picture(page: Page) -> None:
     page.goto("/#/generate?model=cifar10@1&class=dog&seed=5")
     expect(page.locator(".wall .tile img")).to_have_count(1)

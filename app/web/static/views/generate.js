@@ -33,7 +33,7 @@ export async function show(root, params) {
   const wall = h("div", { class: "wall" });
   const progress = h("p", { class: "small faint number", role: "status" });
   const cancel = h("button", { type: "button", hidden: true, onclick: () => work?.abort() }, "Cancel");
-  const go = h("button", { type: "button", class: "main", onclick: () => draw() }, "Draw");
+  const go = h("button", { type: "submit", class: "main" }, "Draw");
   const kind = h("div", {});
   let classes = null;
   const count = slider({ label: "How many", min: 1, max: 64, step: 1, value: 12 });
@@ -237,8 +237,6 @@ export async function show(root, params) {
       h("div", { class: "made" }, wall, shelf.element, back.element),
     ),
   );
-  go.type = "submit";
-  go.onclick = null;
 
   const given = Object.fromEntries(params);
   if (given.model && (given.seed || given.near)) {
