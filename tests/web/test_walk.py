@@ -188,9 +188,20 @@ USED_UP = "The key 'ann' has used up its quota: 500 pictures a day."
 @pytest.mark.parametrize(("seconds", "told"), [(39_600, "✕"), (20, r" Trying again in \d+ s")])
 def test_a_quota_that_is_used_up_is_told_as_such(page: Page, seconds: int, told: str) -> None:
     problem = {"status": 429, "detail": USED_UP, "violated-policies": ["pictures"]}
-    answer = {"status": 429, "headers": {"Retry-After": str(seconds)}, "json": problem}
-    page.route("**/interpolate", lambda route: route.fulfill(**answer))
+    asked: list[Route] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route)
+        route.fulfill(status=429, headers={"Retry-After": str(seconds)}, json=problem)
+
+    page.route("**/interpolate", refuse)
     page.goto(PLANE)
+    expect(page.locator("#status")).to_have_text(re.compile(f"^{re.escape(USED_UP)}{told}$"))
+    page.get_by_role("application").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(100)
+    assert len(asked) == 1
     expect(page.locator("#status")).to_have_text(re.compile(f"^{re.escape(USED_UP)}{told}$"))
 
 

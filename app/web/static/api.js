@@ -3,9 +3,9 @@
 import { busy } from "./status.js";
 
 const MOST_TRIES = 8;
-/** Seconds that a busy service may keep one waiting; if it is for longer, one is told and may come back. */
+/** Seconds that a busy service may keep one waiting. What takes longer is refused, and not asked again for so long. */
 const PATIENCE = 60;
-/** Until when a busy service wants to be left alone, and why, by path and model: also by whoever comes meanwhile. */
+/** Until when a busy service wants to be left alone, by path and model: also by whoever comes meanwhile. */
 const busied = new Map();
 
 /** What went wrong, in a sentence for people; `problem` is the service's own document, where there is one. */
@@ -41,15 +41,17 @@ export async function ask(path, { method = "POST", query, json, form, body, type
     if (response.status === 401 && (await import("./key.js").then((key) => key.wanted()))) continue;
     const wait = pause(response);
     const refused = await refusal(response);
-    if (wait === null || wait > PATIENCE || tries === MOST_TRIES) throw refused;
-    // What is used up is told in the service's words: that is not "busy".
-    busied.set(what, { end: performance.now() + wait * 1000, why: refused.problem?.["violated-policies"] ? refused.message : "Busy." });
+    if (wait === null || tries === MOST_TRIES) throw refused;
+    busied.set(what, { end: performance.now() + Math.min(wait, PATIENCE) * 1000, long: wait > PATIENCE, refused });
   }
 }
 
 async function calm(what, signal) {
-  const { end, why } = busied.get(what) ?? {};
-  if (end > performance.now()) await busy(end, why, signal);
+  const { end, long, refused } = busied.get(what) ?? { end: 0 };
+  if (end <= performance.now()) return;
+  if (long) throw refused;
+  // What is used up is told in the service's words: that is not "busy".
+  await busy(end, refused.problem?.["violated-policies"] ? refused.message : "Busy.", signal);
 }
 
 async function send(url, { method, json, form, body, type, signal }) {
