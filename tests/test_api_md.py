@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.main import create_app
 from app.settings import Settings
-from tests import toy, toy_parts
+from tests import toy
 from tests.api.process import PATIENCE, Process
 from tests.media import sounds
 
@@ -24,14 +24,13 @@ REQUESTS: list[tuple[str, str]] = re.findall(r"^(curl .*?)\n# (.*?)$", "".join(B
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
-SHIPPED = ("cifar10", "facades", "fashion", "fashion-ae", "fashion-vae", "monet", "radar", "speech")
+SHIPPED = ("cifar10", "facades", "fashion", "fashion-ae", "fashion-vae", "monet", "pets", "radar", "speech")
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """The real server on the shipped models that the requests name, and on `animals`."""
+    """The real server on the shipped models that the requests name."""
     folder = tmp_path_factory.mktemp("service")
-    toy_parts.add(toy.build(folder / "models", "animals"), "stage1")
     for name in SHIPPED:
         shutil.copytree(ROOT / "models" / name, folder / "models" / name)
     with Process(

@@ -35,7 +35,8 @@ def draw(manifest: contract.Manifest, folder: Path, recipe: Recipe, settings: di
     networks: Networks = {
         role: Served(runtime.load((folder / graph.file).read_bytes()), graph) for role, graph in manifest.graphs.items()
     }
-    return journal.sheet(recipe.preview(networks, batch_of(examples.draw(fixed(examples, EXAMPLES), None))))
+    panels = recipe.preview(networks, batch_of(examples.draw(fixed(examples, EXAMPLES), None)))
+    return journal.sheet([panel._replace(label=_named(panel.label, manifest.classes)) for panel in panels])
 
 
 def directions(manifest: contract.Manifest, folder: Path) -> Image.Image:
@@ -52,6 +53,12 @@ def directions(manifest: contract.Manifest, folder: Path) -> Image.Image:
             pictures.append(draw(np.stack(way), [index * generator.classes // WALKERS] * len(STEPS)))
         panels.append(Panel(direction.name, tensor(np.concatenate(pictures))))
     return journal.sheet(panels)
+
+
+def _named(label: str, classes: tuple[str, ...]) -> str:
+    """A row's label with the name of the class in the place of the number that it begins with."""
+    number, *rest = label.split()
+    return " ".join([classes[int(number)], *rest]) if classes else label
 
 
 def _samples(manifest: contract.Manifest, folder: Path) -> list[Panel]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.training import runs
+from training import sheets
 from training.nets.blocks import Pair
 from training.nets.generators import ResidualGenerator
 from training.nets.stages import ConditioningAugmentation, FoldedDiscriminator, Stacked, Stage1, Stage2, enlarged
@@ -150,6 +151,11 @@ def test_the_sheet_shows_for_each_class_what_stage_2_makes_of_stage_1(tmp_path: 
     exported = _panels(run, {"generator": Stacked(stage1, stage2), "stage1": stage1})
     for label, pictures in panels.items():
         torch.testing.assert_close(exported[label], pictures)
+
+
+def test_the_rows_of_a_models_sheet_are_called_by_the_names_of_its_classes() -> None:
+    assert sheets._named("1 stage 2", ("cat", "dog")) == "dog stage 2"
+    assert sheets._named("as monet", ()) == "as monet"
 
 
 def test_both_stages_are_served_and_take_the_same_latent_and_class(tmp_path: Path) -> None:
