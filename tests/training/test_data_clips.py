@@ -103,9 +103,10 @@ def test_with_chance_a_clip_is_cropped_anywhere_and_turned_as_a_whole(tmp_path) 
 
 def test_without_chance_a_clip_is_always_the_same(tmp_path) -> None:
     moving = np.random.default_rng(0).integers(0, 255, (20, 24, 32), np.uint8)
-    for source in (saved(tmp_path / "a.npz", a=moving), "digits"):
+    turned = {"mirror": True, "rotate": True}
+    for source, options in ((saved(tmp_path / "a.npz", a=moving), turned), ("digits", {})):
         indices = np.array([3, 1, 3])
-        first, second = (load(source, mirror=True, rotate=True).draw(indices, None) for _ in range(2))
+        first, second = (load(source, **options).draw(indices, None) for _ in range(2))
         assert np.array_equal(first.real, second.real)
         assert np.array_equal(first.real[0], first.real[2])
         varied = load(source).draw(indices, np.random.default_rng(1))
