@@ -41,7 +41,7 @@ def begin(recipe: Recipe, networks: Networks, folder: Path) -> int:
 
 
 def _weights(graph: Path) -> dict[str, Tensor]:
-    """The constants of a graph as float32 tensors, by their names in the module that it was made of."""
+    """The constants of a graph, some float16, by their names in the module that it was made of."""
     return {
         one.name.removeprefix("module.").removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(one).copy())
         for one in onnx.load(graph).graph.initializer

@@ -113,9 +113,9 @@ class Run:
         seen = self.progress.images + self.batch
         self.newest.fill_(average.share(batch=self.batch, seen=seen, half_life=self.settings.average))
 
-    def _kind(self, step: int) -> tuple[int, ...]:
+    def _kind(self, step: int) -> tuple[int | Phase, ...]:
         """Steps that are captured together: the recipe's kind, with the same phases."""
-        return (self.recipe.kind(step), *(phase in self.due for phase in self.recipe.phases()))
+        return (self.recipe.kind(step), *self.due)
 
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         """What of a step happens on the device."""

@@ -56,9 +56,9 @@ def directions(manifest: contract.Manifest, folder: Path) -> Image.Image:
 
 
 def _named(label: str, classes: tuple[str, ...]) -> str:
-    """A row's label with the name of the class in the place of the number that it begins with."""
-    number, *rest = label.split()
-    return " ".join([classes[int(number)], *rest]) if classes else label
+    """A row's label, with the name of the class in the place of the number that it begins with, if it does."""
+    number, space, rest = label.partition(" ")
+    return classes[int(number)] + space + rest if classes and number.isdecimal() else label
 
 
 def _samples(manifest: contract.Manifest, folder: Path) -> list[Panel]:

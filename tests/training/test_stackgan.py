@@ -155,7 +155,8 @@ def test_the_sheet_shows_for_each_class_what_stage_2_makes_of_stage_1(tmp_path: 
 
 def test_the_rows_of_a_models_sheet_are_called_by_the_names_of_its_classes() -> None:
     assert sheets._named("1 stage 2", ("cat", "dog")) == "dog stage 2"
-    assert sheets._named("as monet", ()) == "as monet"
+    assert sheets._named("1", ("cat", "dog")) == "dog"
+    assert sheets._named("as monet", ()) == sheets._named("as monet", ("cat", "dog")) == "as monet"
 
 
 def test_both_stages_are_served_and_take_the_same_latent_and_class(tmp_path: Path) -> None:

@@ -123,6 +123,15 @@ def plain(*of: object) -> bytes:
     return file.getvalue()
 
 
+def newest_stays(page: Page, picture: Locator, older: Route, newer: Route) -> None:
+    """Answers the newer request, then the older one: the picture is that of the newer."""
+    newer.fulfill(body=plain("newer"))
+    until(page, lambda: shown(picture) == colour("newer"))
+    older.fulfill(body=plain("older"))
+    page.wait_for_timeout(200)
+    assert shown(picture) == colour("newer")
+
+
 def shown(picture: Locator) -> list[int]:
     """The colour of the middle of a picture or a canvas."""
     drawn: list[int] = picture.evaluate(

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
 from tests.api.process import Process
-from tests.web.seen import colour, held, plain, shown, until
+from tests.web.seen import colour, held, newest_stays, plain, shown, until
 
 PLANE = "/#/walk?model=cifar10@1&stops=1,2,3,4&classes=dog,cat,horse,ship&x=0&y=0"
 
@@ -158,11 +158,7 @@ def test_the_newest_picture_of_a_corner_stays(page: Page) -> None:
     seed.fill("6")
     seed.press("Enter")
     until(page, lambda: len(asked) == 2)
-    asked[1].fulfill(body=plain(6))
-    until(page, lambda: shown(image) == colour(6))
-    asked[0].fulfill(body=plain(5))
-    page.wait_for_timeout(200)
-    assert shown(image) == colour(6)
+    newest_stays(page, image, *asked)
 
 
 def test_a_busy_service_is_left_alone_however_the_pointer_moves(page: Page) -> None:
@@ -234,11 +230,7 @@ def test_the_map_is_that_of_the_axes_that_were_chosen_last(page: Page) -> None:
     for number, axis in enumerate(("2", "3"), 1):
         page.get_by_label("Across").select_option(axis)
         until(page, lambda number=number: len(asked) == number)  # type: ignore[misc]
-    asked[1].fulfill(body=plain(3))
-    until(page, lambda: shown(sheet) == colour(3))
-    asked[0].fulfill(body=plain(2))
-    page.wait_for_timeout(200)
-    assert shown(sheet) == colour(3)
+    newest_stays(page, sheet, *asked)
 
 
 def test_directions_change_a_picture_and_undo_takes_them_back(page: Page) -> None:

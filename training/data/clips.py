@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data import idx, sequences, source
+from training.data import idx, npz, sequences, source
 from training.data.bouncing import Bouncing, fixed, side
 from training.data.examples import Drawn, Facts, Labels
-from training.data.npz import UNREADABLE
 from training.data.pictures import DataError, Pixels, Split
 from training.data.sequences import Sequence
 
@@ -69,11 +68,8 @@ def single(path: str) -> bool:
             f"{file} doesn't exist: expected {sequences.READABLE}, or pictures to bounce: an .npz, idx files"
         )
     if file.suffix.lower() == ".npz":
-        try:
-            with np.load(file, allow_pickle=False) as content:
-                return bool(PICTURES & set(content.files))
-        except UNREADABLE as error:
-            raise DataError(f"{file} can't be read as an npz of plain arrays: {error}") from error
+        with npz.opened(file) as content:
+            return bool(PICTURES & set(content.files))
     return idx.holds(file)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from training.data import npz
 from training.data.layout import EXTENSIONS, SPLITS
-from training.data.npz import UNREADABLE
 from training.data.pictures import DataError, NoSplit, Pixels, Split
 
 HELD_OUT = 4
@@ -91,11 +91,8 @@ def _named(name: str) -> Split | None:
 
 
 def _npz(file: Path) -> list[Sequence]:
-    try:
-        with np.load(file, allow_pickle=False) as content:
-            arrays = {key: content[key] for key in sorted(content.files)}
-    except UNREADABLE as error:
-        raise DataError(f"{file} can't be read as an npz of plain arrays: {error}") from error
+    with npz.opened(file) as content:
+        arrays = {key: content[key] for key in sorted(content.files)}
     if not arrays:
         raise DataError(f"{file} is empty: expected {READABLE}")
     for key, array in arrays.items():
