@@ -30,8 +30,9 @@ def render(manifest: Manifest) -> str:
 def _head(manifest: Manifest) -> str:
     lines = [f"# {manifest.title}", f"`{manifest.reference}` · {', '.join(manifest.tasks)}", "![samples](samples.png)"]
     if manifest.classes:
+        rows = "class in one of its two stages" if "stage1" in manifest.graphs else "class"
         lines.append(
-            f"Classes: {', '.join(manifest.classes)}. Each row of the picture is a class, each column a latent."
+            f"Classes: {', '.join(manifest.classes)}. Each row of the picture is a {rows}, each column a latent."
         )
     else:
         lines.append(_caption(manifest))

@@ -29,7 +29,9 @@ def test_every_file_is_as_its_manifest_says_and_the_golden_samples_come_out(fold
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.name}@{folder.name}")
 def test_the_card_is_the_manifest_told_to_people(folder: Path) -> None:
     manifest = contract.read(folder)
-    assert (folder / "README.md").read_text(encoding="utf-8") == card.render(manifest)
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert text == card.render(manifest)
+    assert ("a class in one of its two stages" in text) == ("stage1" in manifest.graphs)
     assert manifest.metrics, "a shipped model states its numbers"
     assert all(metric.protocol for metric in manifest.metrics)
 
