@@ -92,11 +92,12 @@ class Admission:
             detail = f"{queued:.3g} s of work wait for {self._model}; the limit is {limit:.3g} s."
             raise Overloaded(detail, self._back(work, lane, before))
         # While nothing waits no prediction refuses a job: if it is wrong, only the next job can put it right.
-        if left is None or not (before.seconds or self._rotation.seconds(lane)):
+        ahead = self._rotation.ahead(lane)
+        if left is None or not (before.seconds or any(ahead)):
             return 0
-        needed = self._needed(work, lane, jobs, min(pieces, self._limits.encoders))
+        needed = self._needed(work, lane, jobs, min(pieces, self._limits.encoders), ahead, queued)
         # The device goes on meanwhile.
-        needed += max(0.0, before.seconds - self._rotation.seconds(lane))
+        needed += max(0.0, before.seconds - sum(ahead))
         if needed > left - min(self.allowance, MOST * left):
             self._refused["deadline"].inc()
             detail = f"{self._model} would take {needed:.3g} s; the deadline is in {left:.3g} s."
@@ -132,8 +133,9 @@ class Admission:
         wait = max(before.seconds, self._rotation.seconds(lane))
         return returns.told(wait, max(seconds, before.each), self._limits.queue_seconds)
 
-    def _needed(self, work: float, lane: Lane, jobs: int, encoders: int) -> float:
-        """Predicted seconds until a job of that much work, queued now behind so many others, would be done.
+    def _needed(self, work: float, lane: Lane, jobs: int, encoders: int, ahead: Sequence[float], mine: float) -> float:
+        """Predicted seconds until a job of that much work, queued now behind so many others, would be done, where so
+        many seconds go before it in each queue, and `mine` in this one.
 
         Jobs of a lane take turns by sample: of each job ahead at most as much is computed before this one is done.
         Models take turns: each of the others gets about as much time as this one, if it has that much work in this
@@ -143,10 +145,10 @@ class Admission:
         """
         executors, encoding = self._rotation.executors, self._encoding or 0
         alone = self._cost.seconds(self._cost.batch(work, executors))
-        ahead = min(self.waiting[lane], work * jobs) + (self.waiting["interactive"] if lane == "bulk" else 0)
-        shared = self._cost.queued(ahead + work) / executors
+        before = min(self.waiting[lane], work * jobs) + (self.waiting["interactive"] if lane == "bulk" else 0)
+        shared = self._cost.queued(before + work) / executors
         own = max(alone, shared, self._encode_seconds(lane))
-        others = self._rotation.seconds(lane, at_most=own) - min(own, self.seconds(lane))
+        others = sum([min(own, seconds) for seconds in ahead]) - min(own, mine)
         if lane == "bulk":
             others = max(others, self._rotation.seconds("interactive") - self.seconds("interactive"))
         others += self._rotation.running / executors

@@ -107,7 +107,7 @@ class Batcher:
             queue[job] = None
             self.door.waiting[lane] += job.work
             self.door.unfinished += job.work
-            self._rotation.enter(job, samples, partial(self.drop, job, "failed"))
+            self._rotation.enter(self, job, samples, partial(self.drop, job, "failed"))
         job.add_done_callback(partial(self._leave, job.work))
         return job
 
@@ -270,7 +270,7 @@ class Batcher:
     def _leave(self, work: float, job: Future[Any]) -> None:
         with self._rotation.lock:
             self.door.unfinished -= work
-            self._rotation.leave(job)
+            self._rotation.leave(self, job)
             # Of a job that a piece failed of, samples may wait that nobody wants any more.
             ended = cast(Job[Any], job)
             lost = self._remove(ended) if ended.waiting and not ended.cancelled() else 0

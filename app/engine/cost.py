@@ -75,8 +75,8 @@ class Cost:
 
     def queued(self, work: float) -> float:
         """Predicted seconds in which one executor works off so much work in useful batches."""
-        batches, rest = divmod(work, self.useful)
-        return batches * self.seconds(self.useful) + self.seconds(rest)
+        batches = work // self.useful
+        return self._pace * (batches * self._seconds[self.useful] + self._measured(work - batches * self.useful))
 
     def batch(self, waiting: float, executors: int = 1, most: int | None = None) -> int:
         """How much of the work that waits goes into the next batch: `most` at most, which is what is useful unless it

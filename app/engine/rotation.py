@@ -93,9 +93,10 @@ class Rotation(Generic[B]):
         # Two conditions of one lock: a new job must wake an executor, not whoever waits for the last job's end.
         self._work = Condition(self.lock)
         self._finished = Condition(self.lock)
-        self._queues: tuple[Queue[B], ...] = ()
         self._had: dict[Queue[B], float] = {}
         """Virtual time that each queue has had, in seconds."""
+        self._jobs: dict[Queue[B], int] = {}
+        """The open jobs of the queues that have any: what the others cost would grow with the number of models."""
         self._now = 0.0
         """Virtual time: what the queue had had whose turn was the last."""
         self._open: dict[Future[Any], Callable[[Exception], None]] = {}
@@ -111,20 +112,22 @@ class Rotation(Generic[B]):
     def join(self, queue: Queue[B]) -> None:
         """Gives a queue its turns."""
         with self.lock:
-            self._queues += (queue,)
             self._had[queue] = self._now
 
     def part(self, queue: Queue[B]) -> None:
         """Takes the turns of a queue that is empty."""
         with self.lock:
-            self._queues = tuple(one for one in self._queues if one is not queue)
             self._had.pop(queue, None)
 
-    def seconds(self, lane: Lane = "bulk", at_most: float = math.inf) -> float:
-        """Predicted seconds of the work that goes before a new job of that lane, counting at most so much of each
-        queue. Needs no lock.
+    def ahead(self, lane: Lane) -> list[float]:
+        """Predicted seconds of the work that goes before a new job of that lane, of each queue that has any. Needs no
+        lock.
         """
-        return sum(min(queue.seconds(lane), at_most) for queue in self._queues)
+        return [queue.seconds(lane) for queue in list(self._jobs)]
+
+    def seconds(self, lane: Lane = "bulk") -> float:
+        """The sum of `ahead`. Needs no lock."""
+        return sum(self.ahead(lane))
 
     @property
     def running(self) -> float:
@@ -137,17 +140,21 @@ class Rotation(Generic[B]):
         """Takes in how long a job that had ended waited to be seen. Needs no lock."""
         self.lag += FRESH * (seconds - self.lag)
 
-    def enter(self, job: Future[Any], samples: int, abandon: Callable[[Exception], None]) -> None:
-        """Counts a queued job as open and wakes as many idle executors as can share its samples. Lock held.
+    def enter(self, queue: Queue[B], job: Future[Any], samples: int, abandon: Callable[[Exception], None]) -> None:
+        """Counts a job of a queue as open and wakes as many idle executors as can share its samples. Lock held.
 
         `abandon` ends the job with an error, should it outlast the drain.
         """
         self._open[job] = abandon
+        self._jobs[queue] = self._jobs.get(queue, 0) + 1
         self._work.notify(samples)
 
-    def leave(self, job: Future[Any]) -> None:
-        """Counts a job as done. Lock held."""
-        self._open.pop(job, None)
+    def leave(self, queue: Queue[B], job: Future[Any]) -> None:
+        """Counts a job that was open as done. Lock held."""
+        del self._open[job]
+        self._jobs[queue] -= 1
+        if not self._jobs[queue]:
+            del self._jobs[queue]
         if not self._open:
             self._finished.notify_all()
 
@@ -235,7 +242,7 @@ class Rotation(Generic[B]):
         """
         first: tuple[bool, float, float, Queue[B]] | None = None
         soonest = math.inf
-        for queue in self._queues:
+        for queue in self._jobs:
             due = queue.due(now)
             soonest = min(soonest, due)
             if due > now:

@@ -105,6 +105,17 @@ def test_the_work_of_other_models_on_the_device_counts_towards_the_return(line: 
     assert refused.value.headers["Retry-After"] == "7"
 
 
+def test_models_that_nobody_asks_for_cost_a_request_nothing(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    batcher, gate = busy(line)
+    idle = [line.batcher(model=f"idle{number}@1")[0] for number in range(20)]
+    for one in idle:
+        for question in ("seconds", "due", "lane"):
+            monkeypatch.setattr(one, question, lambda *_: pytest.fail("an idle queue was asked"))
+    job = send(batcher, 1, deadline=time.monotonic() + 10)
+    gate.let(2)
+    assert result(job) == [2]
+
+
 def test_a_request_larger_than_the_limit_is_let_in_when_nothing_waits(line: Line) -> None:
     batcher, gate = line.batcher({1: 1}, queue_seconds=3)
     gate.let(10)
