@@ -123,6 +123,8 @@ class Metrics:
             ["route", "model", "status"],
             registry=registry,
         )
+        self._answered: dict[tuple[str, str, str], Counter] = {}
+        """Those with their labels resolved."""
         self._phase = Histogram(
             "ganymede_phase_seconds",
             "Seconds that a request spent in a phase: decode, queue, infer or encode.",
@@ -234,7 +236,11 @@ class Metrics:
 
     def request(self, route: str, model: str, status: int) -> None:
         """Counts one answered request; `model` is "" where none was resolved, so that clients can't mint labels."""
-        self._requests.labels(route, model, str(status)).inc()
+        labels = route, model, str(status)
+        counter = self._answered.get(labels)
+        if counter is None:
+            counter = self._answered[labels] = self._requests.labels(*labels)
+        counter.inc()
 
     def model(self, model: str) -> ModelMetrics:
         """The collectors of the model with that reference."""
@@ -276,6 +282,7 @@ class Metrics:
         """Drops all series of a model version that has left."""
         for collector in self._by_model:
             collector.remove_by_labels({"model": model})
+        self._answered.clear()
         self.shares.show(model, None)
         self.outputs.forget(model)
 

@@ -2,17 +2,19 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from threading import Event
 
 import pytest
 import uvicorn
-from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from app.api.jobs import hung_up
+from app.api.jobs import SOON, hung_up, outcome
 from app.processes.connection import AT_ONCE, Connection
 from app.settings import Settings
 
@@ -39,7 +41,23 @@ class Busy:
         await send({"type": "http.response.body", "body": b"x"})
 
 
-def serve(app: Busy, act: Callable[[socket.socket], None]) -> None:
+class Working:
+    """An application that begins a job, which ends for no other reason than that the client leaves."""
+
+    def __init__(self) -> None:
+        self.entered = Event()
+        self.ended = Event()
+        self.jobs: list[Future[str]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.jobs.append(Future())
+        self.entered.set()
+        with pytest.raises(ClientDisconnect):
+            await outcome(self.jobs[-1], Request(scope, receive), lambda _: None)
+        self.ended.set()
+
+
+def serve(app: ASGIApp, act: Callable[[socket.socket], None]) -> None:
     """Has `act` use a connection to the application, on a thread of its own, while the event loop serves it."""
     config = uvicorn.Config(app, http="httptools", ws="none", access_log=False, log_config=None, lifespan="off")
     config.load()
@@ -76,6 +94,46 @@ def test_a_busy_server_sees_at_once_that_a_client_left(requests: int, cut: bool)
 
     serve(app, leave)
     assert app.gone[0]
+
+
+UPLOAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [REQUEST, REQUEST * 2, UPLOAD + bytes(1_000_000), UPLOAD + bytes(900_000)],
+    ids=["one request", "another behind it", "a body that nobody reads", "half of a body"],
+)
+@pytest.mark.parametrize("seconds", [0, 4 * SOON], ids=["at once", "later"])
+def test_the_job_of_a_client_that_leaves_is_cancelled(asked: bytes, seconds: float) -> None:
+    app = Working()
+
+    def leave(connected: socket.socket) -> None:
+        connected.sendall(asked)
+        assert app.entered.wait(PATIENCE)
+        time.sleep(seconds)
+        connected.close()
+        assert app.ended.wait(PATIENCE)
+
+    serve(app, leave)
+    assert all(job.cancelled() for job in app.jobs)
+
+
+def test_who_has_an_answer_is_told_nothing_of_the_client() -> None:
+    told = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        deaf = scope["listen"](partial(told.append, "gone"))
+        deaf()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    def ask(connected: socket.socket) -> None:
+        connected.sendall(REQUEST)
+        assert connected.recv(1000)
+
+    serve(app, ask)
+    assert not told
 
 
 def test_a_client_that_waits_is_answered() -> None:

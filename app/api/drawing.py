@@ -93,6 +93,8 @@ class Drawing:
     def single(self, offset: int) -> "Drawing":
         """The drawing of one of its samples, alone as a picture; naming the class that it drew changes no pixel."""
         sample = self.samples[offset]
+        if self.n == 1 and self.format == self.picture and self.label == sample.label and self.best_of is None:
+            return self
         return replace(
             self,
             index=sample.index,

@@ -115,8 +115,7 @@ async def outcome(job: "Future[Result]", request: Request, lagged: Callable[[flo
         loop.call_soon_threadsafe(_settle, done, None)
 
     job.add_done_callback(end)
-    listener = _Listener(request.receive, partial(_settle, done, ClientDisconnect()))
-    timer = loop.call_later(SOON, listener.listen)
+    deaf = _listen(request, partial(_settle, done, ClientDisconnect()))
     try:
         await done
     except BaseException as error:
@@ -124,31 +123,37 @@ async def outcome(job: "Future[Result]", request: Request, lagged: Callable[[flo
         if job.cancel() or not isinstance(error, ClientDisconnect):
             raise
     finally:
-        timer.cancel()
-        listener.close()
+        deaf()
     lagged(time.monotonic() - ended)
     return job.result()
 
 
-class _Listener:
-    """Calls `gone` once the client has hung up.
+def _listen(request: Request, gone: Callable[[], None]) -> Callable[[], None]:
+    """Has `gone` called once the client has hung up; returns what ends that.
 
-    It goes on from wait to wait as a task would. A task, though, costs more than all validation of a request, and
-    nearly every request that waits for a busy device would need one.
+    Our own server calls by itself. Of any other, or while the body is still coming, ASGI's messages have to be read.
+    """
+    listen = request.scope.get("listen")
+    deaf: Callable[[], None] | None = listen(gone) if listen is not None else None
+    return deaf or _Listener(request.receive, gone).close
+
+
+class _Listener:
+    """Calls `gone` once the client has hung up, if it is still listening by then.
+
+    It begins after a while, and goes on from wait to wait as a task would, which costs more than all validation.
     """
 
     def __init__(self, receive: Receive, gone: Callable[[], None]) -> None:
         self._hearing = hang_up(receive)
         self._gone = gone
         self._closed = False
-
-    def listen(self) -> None:
-        """Begins to listen."""
-        self._go_on(None)
+        self._timer = asyncio.get_running_loop().call_later(SOON, self._go_on, None)
 
     def close(self) -> None:
         """Listens no further."""
         self._closed = True
+        self._timer.cancel()
         self._hearing.close()
 
     def _go_on(self, _: object) -> None:

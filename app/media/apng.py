@@ -31,7 +31,7 @@ def encode(frames: NDArray[np.uint8], seconds: Fraction, loop: bool, xmp: bytes 
     for number, frame in enumerate(frames[1:]):
         data = struct.pack(">I", 2 * number + 2) + png.deflated(frame)
         parts += [_control(2 * number + 1, frames.shape, seconds), png.chunk(b"fdAT", data)]
-    return b"".join(parts) + png.chunk(b"IEND", b"")
+    return b"".join(parts) + png.END
 
 
 def _control(number: int, shape: Sequence[int], seconds: Fraction) -> bytes:

@@ -8,6 +8,7 @@ threads run meanwhile.
 
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from isal import isal_zlib
@@ -26,16 +27,14 @@ SUB = 1
 
 def encode(pixels: NDArray[np.uint8], texts: Mapping[str, bytes]) -> bytes:
     """A picture, uint8 [h, w, c] with 1, 3 or 4 channels, as a PNG with these texts, UTF-8 by keyword."""
-    return head(pixels, texts) + chunk(b"IDAT", deflated(pixels)) + chunk(b"IEND", b"")
+    return head(pixels, texts) + chunk(b"IDAT", deflated(pixels)) + END
 
 
 def head(pixels: NDArray[np.uint8], texts: Mapping[str, bytes]) -> bytes:
     """What comes before the pixels: signature, size and colour type, texts."""
-    height, width, channels = pixels.shape
-    header = chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0))
     # Keyword, not compressed, no language, no translated keyword (section 11.3.3.4).
     written = [chunk(b"iTXt", key.encode("latin-1") + bytes(5) + text) for key, text in texts.items()]
-    return SIGNATURE + header + b"".join(written)
+    return _opening(pixels.shape) + b"".join(written)
 
 
 def deflated(pixels: NDArray[np.uint8]) -> bytes:
@@ -47,6 +46,16 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     """One chunk: length, kind, data, checksum (section 5.3)."""
     content = kind + data
     return b"%b%b%b" % (len(data).to_bytes(4, "big"), content, isal_zlib.crc32(content).to_bytes(4, "big"))
+
+
+END = chunk(b"IEND", b"")
+
+
+@lru_cache(maxsize=64)
+def _opening(shape: tuple[int, ...]) -> bytes:
+    """Signature and header of a picture [h, w, c]: a model's are all alike."""
+    height, width, channels = shape
+    return SIGNATURE + chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0))
 
 
 def _filtered(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

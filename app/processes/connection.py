@@ -14,6 +14,7 @@ import sys
 import termios
 from array import array
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal, cast
 
 from httptools import HttpParserError, HttpParserUpgrade
@@ -69,6 +70,8 @@ class Connection(HttpToolsProtocol):
         """Bytes since then: trailers, or what stands between chunks or requests."""
         self._lost = False
         """Whether the client is gone."""
+        self._listeners: set[Callable[[], None]] = set()
+        """Who is to be told when it goes."""
         self._socket: socket.socket | None = None
         """The transport's, once it was needed. Not to be closed here; uvloop's own object costs three times as much to
         ask."""
@@ -116,7 +119,8 @@ class Connection(HttpToolsProtocol):
         self._told += 1
         self._in_head, self._head = True, 0
         super().on_message_begin()
-        self.scope["gone"] = self.gone  # type: ignore[typeddict-unknown-key] # ours, see `app.api.jobs.hung_up`
+        # Ours, see `app.api.jobs`.
+        self.scope["gone"], self.scope["listen"] = self.gone, self.listen  # type: ignore[typeddict-unknown-key]
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -161,6 +165,18 @@ class Connection(HttpToolsProtocol):
             self._lose([*self._before, self.cycle])
         return self._lost
 
+    def listen(self, tell: Callable[[], None]) -> Callable[[], None] | None:
+        """Has `tell` called once the client goes, and returns what ends that.
+
+        None, and nothing is called, while the body is still coming: whoever listens then must read past it.
+        """
+        if self.cycle.more_body:
+            return None
+        # Where reading pauses, since another request has come, nobody hears the client go.
+        self.flow.resume_reading()
+        self._listeners.add(tell)
+        return partial(self._listeners.discard, tell)
+
     def _left(self) -> bool:
         """Whether the kernel tells that the client's end is closed; only Linux does, and of TCP alone."""
         if self.client is None or sys.platform != "linux":
@@ -175,6 +191,8 @@ class Connection(HttpToolsProtocol):
         for cycle in cycles:
             cycle.disconnected = True
             cycle.message_event.set()
+        for tell in tuple(self._listeners):
+            tell()
 
     def look(self, now: float) -> None:
         """Closes the connection if its client is too slow; to be called once a second, with the time in seconds."""

@@ -20,6 +20,8 @@ class Gathering:
         self._loop = loop
         self._held: list[bytes] = []
         self._bytes = 0
+        # Asked several times in each request.
+        self.is_closing = transport.is_closing
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -36,7 +38,7 @@ class Gathering:
     def flush(self) -> None:
         """Sends what was held back, unless nobody is there any more to read it."""
         held, self._held, self._bytes = self._held, [], 0
-        if held and not self._transport.is_closing():
+        if held and not self.is_closing():
             self._transport.writelines(held)
 
     def get_write_buffer_size(self) -> int:
