@@ -140,7 +140,7 @@ class Batcher:
 
         So many `executors` are idle and share what waits; `alone` says that they are all, and no other job is open.
         """
-        most = self.cost.modest if sum(map(len, self._lanes.values())) == 1 else self.cost.useful
+        most = self._most()
         if self._batch_wait:
             # Whoever waits for a batch to fill does not want it in pieces.
             executors, most = 1, self.cost.useful
@@ -217,6 +217,13 @@ class Batcher:
         # Together: else the event loop would wake, and be in the way of the next picture, for each of them.
         for job in made:
             job.give(self._observe)
+
+    def _most(self) -> int:
+        """How much work makes a batch worth its while, by how many wait. Lock held."""
+        jobs = len(self._lanes["interactive"])
+        if jobs >= self.cost.ample * self._rotation.executors:
+            return self.cost.ample
+        return self.cost.modest if jobs + len(self._lanes["bulk"]) == 1 else self.cost.useful
 
     def _aged(self, now: float) -> bool:
         """Whether bulk has been given nothing for so long that it goes first."""

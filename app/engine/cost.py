@@ -20,6 +20,10 @@ MODEST = 1.2
 """As above, for the batches of a job that has the queue to itself: whoever comes next waits for one that is on its way,
 and the only one who would gain by larger ones is the job that keeps them waiting."""
 
+AMPLE = 1.02
+"""As above, for a crowd, in which everyone waits for several batches anyway: 4 to 8 % more pictures a second than with
+useful ones where 64 to 400 clients want them."""
+
 HANDLING = 0.0005
 """Seconds that a batch takes besides its run: to wake a thread, get the interpreter's lock and hand the outputs out. On
 two cores, 32×32 pictures that take 0.73 ms each: 1,060 a second in batches of two, 1,300 in batches of four."""
@@ -61,8 +65,8 @@ class Cost:
         self._pace = 1.0
         each = {size: (measured[size] + HANDLING) / size for size in self._sizes}
         best = min(each.values())
-        self.useful, self.modest = (
-            next(size for size in self._sizes if each[size] <= best * worse) for worse in (USEFUL, MODEST)
+        self.modest, self.useful, self.ample = (
+            next(size for size in self._sizes if each[size] <= best * worse) for worse in (MODEST, USEFUL, AMPLE)
         )
 
     def size(self, samples: int) -> int:

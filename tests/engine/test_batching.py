@@ -42,6 +42,29 @@ def test_a_batch_is_never_larger_than_is_useful(line: Line) -> None:
     assert line.count("ganymede_batches_total", reason="full") == 1
 
 
+def test_a_crowd_goes_in_larger_batches_than_a_few(line: Line) -> None:
+    # Of four samples each costs 0.75 s, of eight 0.7 s.
+    batcher, gate = line.batcher({1: 1, 4: 3, 8: 5.6})
+    send(batcher, 0)
+    gate.entered()
+    jobs = [send(batcher, value) for value in range(8 + 7)]
+    gate.let(5)
+    for job in jobs:
+        result(job)
+    assert [len(batch) for batch in gate.batches] == [1, 8, 4, 3]
+
+
+def test_one_who_wants_many_is_no_crowd(line: Line) -> None:
+    batcher, gate = line.batcher({1: 1, 4: 3, 8: 5.6})
+    send(batcher, 0)
+    gate.entered()
+    jobs = [send(batcher, *range(8)), send(batcher, *range(8))]
+    gate.let(5)
+    for job in jobs:
+        result(job)
+    assert [len(batch) for batch in gate.batches] == [1, 4, 4, 4, 4]
+
+
 def test_idle_executors_share_a_job(wide_line: Line) -> None:
     batcher, gate = wide_line.batcher()
     while wide_line.rotation.idle < 2:
