@@ -77,11 +77,11 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     started = time.monotonic()
     here = service(request)
     asked = await parameters(request, limits)
-    file_format = asked.format or negotiated(request, answers.MEDIA_TYPES)
     live = _model(here, asked)
     request.state.model = live.manifest.reference
     # Of a crowd that left, most are seen here for the first time, and whoever comes next waits for what they cost.
     require_client(request, live, asked.drawn)
+    file_format = asked.format or negotiated(request, answers.MEDIA_TYPES)
     seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     drawing = settle(asked, live, seed, file_format)
     if drawing.best_of is not None:

@@ -1,6 +1,6 @@
 """How much work waits for a graph, in samples of the usual size and in predicted seconds, and whom that lets in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -48,8 +48,16 @@ class Admission:
     """
 
     def __init__(
-        self, model: str, cost: Cost, rotation: Rotation[Any], health: Health, metrics: ModelMetrics, limits: Limits
+        self,
+        model: str,
+        cost: Cost,
+        rotation: Rotation[Any],
+        health: Health,
+        metrics: ModelMetrics,
+        limits: Limits,
+        lanes: Mapping[Lane, Sized],
     ) -> None:
+        """`lanes` hold the jobs that wait for a batch."""
         self.waiting: dict[Lane, float] = {"interactive": 0, "bulk": 0}
         """Work that waits for a batch."""
         self.unfinished = 0.0
@@ -63,10 +71,16 @@ class Admission:
         self._health = health
         self._refused = metrics.refused
         self._limits = limits
+        self._lanes = lanes
 
-    def admit(self, work: float, lane: Lane, jobs: int, left: float | None, pieces: int = 1) -> float:
+    @property
+    def crowd(self) -> bool:
+        """Whether so many interactive jobs wait that each executor could have an ample batch of them."""
+        return len(self._lanes["interactive"]) >= self._cost.ample * self._rotation.executors
+
+    def admit(self, work: float, lane: Lane, left: float | None, pieces: int = 1) -> float:
         """Lets a job in, see `require_room`, or raises what that raises, or `NotReady`."""
-        needed = self.require_room(work, lane, jobs, left, pieces)
+        needed = self.require_room(work, lane, left, pieces)
         # The last of all, since it may let a job through that is to show whether the model works again.
         try:
             self._health.admit()
@@ -76,9 +90,9 @@ class Admission:
         return needed
 
     def require_room(
-        self, work: float, lane: Lane, jobs: int, left: float | None, pieces: int = 1, before: Before = AT_ONCE
+        self, work: float, lane: Lane, left: float | None, pieces: int = 1, before: Before = AT_ONCE
     ) -> float:
-        """Raises `Overloaded` or `Draining` unless a job may queue: so much work behind so many other jobs of its lane,
+        """Raises `Overloaded` or `Draining` unless a job may queue: so much work behind all other jobs of its lane,
         with `left` seconds to its deadline, encoded in so many pieces side by side.
 
         Predicted seconds until it is done; 0 if there was no need to ask. `ended` takes in what came of it.
@@ -95,7 +109,7 @@ class Admission:
         ahead = self._rotation.ahead(lane)
         if left is None or not (before.seconds or any(ahead)):
             return 0
-        needed = self._needed(work, lane, jobs, min(pieces, self._limits.encoders), ahead, queued)
+        needed = self._needed(work, lane, min(pieces, self._limits.encoders), ahead, queued)
         # The device goes on meanwhile.
         needed += max(0.0, before.seconds - sum(ahead))
         if needed > left - min(self.allowance, MOST * left):
@@ -109,7 +123,7 @@ class Admission:
         this model's jobs alone: bulk that waits is not in the way of interactive jobs. Needs no lock.
         """
         ahead = self.waiting["interactive"] + (self.waiting["bulk"] if lane == "bulk" else 0)
-        return max(self._cost.queued(ahead) / self._rotation.executors, self._encode_seconds(lane))
+        return max(self._worked_off(ahead), self._encode_seconds(lane))
 
     def encoded(self, work: float, seconds: float) -> None:
         """Takes in how long one thread took to encode a job. Needs no lock: a lost update costs a little freshness."""
@@ -133,9 +147,9 @@ class Admission:
         wait = max(before.seconds, self._rotation.seconds(lane))
         return returns.told(wait, max(seconds, before.each), self._limits.queue_seconds)
 
-    def _needed(self, work: float, lane: Lane, jobs: int, encoders: int, ahead: Sequence[float], mine: float) -> float:
-        """Predicted seconds until a job of that much work, queued now behind so many others, would be done, where so
-        many seconds go before it in each queue, and `mine` in this one.
+    def _needed(self, work: float, lane: Lane, encoders: int, ahead: Sequence[float], mine: float) -> float:
+        """Predicted seconds until a job of that much work, queued now, would be done, where so many seconds go before
+        it in each queue, and `mine` in this one.
 
         Jobs of a lane take turns by sample: of each job ahead at most as much is computed before this one is done.
         Models take turns: each of the others gets about as much time as this one, if it has that much work in this
@@ -145,14 +159,19 @@ class Admission:
         """
         executors, encoding = self._rotation.executors, self._encoding or 0
         alone = self._cost.seconds(self._cost.batch(work, executors))
-        before = min(self.waiting[lane], work * jobs) + (self.waiting["interactive"] if lane == "bulk" else 0)
-        shared = self._cost.queued(before + work) / executors
-        own = max(alone, shared, self._encode_seconds(lane))
+        turns = min(self.waiting[lane], work * len(self._lanes[lane]))
+        first = self.waiting["interactive"] if lane == "bulk" else 0
+        own = max(alone, self._worked_off(first + turns + work), self._encode_seconds(lane))
         others = sum([min(own, seconds) for seconds in ahead]) - min(own, mine)
         if lane == "bulk":
             others = max(others, self._rotation.seconds("interactive") - self.seconds("interactive"))
         others += self._rotation.running / executors
         return own + others + work * encoding / encoders + 2 * self._rotation.lag
+
+    def _worked_off(self, work: float) -> float:
+        """Predicted seconds in which the executors would work off so much."""
+        size = self._cost.ample if self.crowd else self._cost.useful
+        return self._cost.queued(work, size) / self._rotation.executors
 
     def _encode_seconds(self, lane: Lane) -> float:
         """Predicted seconds in which the encoders would work off what goes before a new job of that lane."""

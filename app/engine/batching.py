@@ -74,7 +74,7 @@ class Batcher:
         self._bulk_since = 0.0
         """When bulk was served the last time, or stopped being empty."""
         self._scale = scale
-        self.door = Admission(model, cost, rotation, health, metrics, limits)
+        self.door = Admission(model, cost, rotation, health, metrics, limits, self._lanes)
         rotation.join(self)
 
     def submit(
@@ -99,7 +99,7 @@ class Batcher:
         queue = self._lanes[lane]
         with self._rotation.lock:
             left = None if deadline is None else deadline - job.submitted
-            job.needed = self.door.admit(job.work, lane, len(queue), left, samples if job.piecewise else 1)
+            job.needed = self.door.admit(job.work, lane, left, samples if job.piecewise else 1)
             if not any(self._lanes.values()):
                 self._since = job.submitted
             if lane == "bulk" and not queue:
@@ -115,7 +115,7 @@ class Batcher:
         """Raises what `submit` would of a job of that many samples, encoded side by side, that is yet to be made."""
         with self._rotation.lock:
             left = deadline - time.monotonic()
-            self.door.require_room(samples, lane, len(self._lanes[lane]), left, samples, before)
+            self.door.require_room(samples, lane, left, samples, before)
 
     def seconds(self, lane: Lane = "bulk") -> float:
         """Predicted seconds of the work in this queue that goes before a new job of that lane."""
@@ -220,10 +220,9 @@ class Batcher:
 
     def _most(self) -> int:
         """How much work makes a batch worth its while, by how many wait. Lock held."""
-        jobs = len(self._lanes["interactive"])
-        if jobs >= self.cost.ample * self._rotation.executors:
+        if self.door.crowd:
             return self.cost.ample
-        return self.cost.modest if jobs + len(self._lanes["bulk"]) == 1 else self.cost.useful
+        return self.cost.modest if sum(map(len, self._lanes.values())) == 1 else self.cost.useful
 
     def _aged(self, now: float) -> bool:
         """Whether bulk has been given nothing for so long that it goes first."""

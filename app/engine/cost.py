@@ -77,10 +77,11 @@ class Cost:
         """Predicted seconds for one batch of that much work; more than was measured takes proportionally longer."""
         return self._pace * self._measured(work)
 
-    def queued(self, work: float) -> float:
-        """Predicted seconds in which one executor works off so much work in useful batches."""
-        batches = work // self.useful
-        return self._pace * (batches * self._seconds[self.useful] + self._measured(work - batches * self.useful))
+    def queued(self, work: float, size: int | None = None) -> float:
+        """Predicted seconds in which one executor works off so much work in batches of that size, else useful ones."""
+        size = size or self.useful
+        batches = work // size
+        return self._pace * (batches * self._seconds[size] + self._measured(work - batches * size))
 
     def batch(self, waiting: float, executors: int = 1, most: int | None = None) -> int:
         """How much of the work that waits goes into the next batch: `most` at most, which is what is useful unless it

@@ -264,3 +264,16 @@ def test_a_lagging_event_loop_counts_against_a_deadline(line: Line) -> None:
         line.rotation.lagged(2)
     with pytest.raises(Overloaded, match="the deadline is in"):
         send(batcher, 3, deadline=time.monotonic() + 1)
+
+
+def test_what_a_crowd_waits_for_is_worked_off_in_the_batches_that_a_crowd_goes_in(line: Line) -> None:
+    # Eight samples cost 6 s in batches of four, which are useful, and 5.6 s in one of eight.
+    batcher, gate = line.batcher({1: 1, 4: 3, 8: 5.6})
+    send(batcher, 0)
+    gate.entered()
+    one = send(batcher, *range(8))
+    assert batcher.seconds() == 6
+    one.cancel()
+    for value in range(8):
+        send(batcher, value)
+    assert batcher.seconds() == 5.6
