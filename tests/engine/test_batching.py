@@ -294,3 +294,28 @@ def test_a_large_sample_counts_for_as_many_small_ones(line: Line) -> None:
     result(large)
     result(small)
     assert batcher.seconds() == 0
+
+
+def test_of_idle_executors_the_one_that_worked_last_works_again(wide_line: Line) -> None:
+    threads: list[str] = []
+
+    def run(inputs: Arrays, _: bool) -> Arrays:
+        threads.append(current_thread().name)
+        return {"y": inputs["x"]}
+
+    batcher, _ = wide_line.batcher(run=run)
+    for value in range(20):
+        while wide_line.rotation.idle < 2:
+            time.sleep(0.001)
+        result(send(batcher, value))
+    assert len(set(threads)) == 1
+
+
+def test_work_that_comes_before_one_has_woken_wakes_the_other(wide_line: Line) -> None:
+    batcher, gate = wide_line.batcher({1: 1})
+    while wide_line.rotation.idle < 2:
+        time.sleep(0.001)
+    jobs = [send(batcher, value) for value in range(2)]
+    gate.entered(2)
+    gate.let(2)
+    assert [result(job) for job in jobs] == [[0], [2]]
