@@ -182,8 +182,7 @@ class Connection(HttpToolsProtocol):
         if self.client is None or sys.platform != "linux":
             return False
         if self._socket is None:
-            own = self.transport.get_extra_info("socket")
-            self._socket = socket.socket(own.family, own.type, own.proto, own.fileno())
+            self._socket = socket.socket(fileno=self.transport.get_extra_info("socket").fileno())
         return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) in GONE
 
     def _lose(self, cycles: Iterable[RequestResponseCycle]) -> None:
