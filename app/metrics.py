@@ -28,7 +28,7 @@ from app.share_metrics import ShareCollectors
 Lane = Literal["interactive", "bulk"]
 """Whose samples go first: those that somebody waits for, or those that fill what is left of the device."""
 Release = Literal["idle", "full", "wait"]
-"""Why a batch left: an executor was idle; the largest useful batch was full; the wait window had passed."""
+"""Why a batch left: an executor was idle; it held all that is worth its while; the wait window had passed."""
 Drop = Literal["cancelled", "deadline", "failed"]
 Refusal = Literal["queue", "deadline", "draining", "failing"]
 Closed = Literal["malformed", "url", "headers", "head", "body", "unread", "pipeline", "full"]
@@ -237,9 +237,11 @@ class Metrics:
     def request(self, route: str, model: str, status: int) -> None:
         """Counts one answered request; `model` is "" where none was resolved, so that clients can't mint labels."""
         labels = route, model, str(status)
-        counter = self._answered.get(labels)
+        # Looked up once: what `forget` throws away meanwhile may be filled in vain.
+        answered = self._answered
+        counter = answered.get(labels)
         if counter is None:
-            counter = self._answered[labels] = self._requests.labels(*labels)
+            counter = answered[labels] = self._requests.labels(*labels)
         counter.inc()
 
     def model(self, model: str) -> ModelMetrics:
@@ -282,7 +284,7 @@ class Metrics:
         """Drops all series of a model version that has left."""
         for collector in self._by_model:
             collector.remove_by_labels({"model": model})
-        self._answered.clear()
+        self._answered = {}
         self.shares.show(model, None)
         self.outputs.forget(model)
 

@@ -57,14 +57,14 @@ class Working:
         self.ended.set()
 
 
-def serve(app: ASGIApp, act: Callable[[socket.socket], None]) -> None:
+def serve(app: ASGIApp, act: Callable[[socket.socket], None], state: ServerState | None = None) -> None:
     """Has `act` use a connection to the application, on a thread of its own, while the event loop serves it."""
     config = uvicorn.Config(app, http="httptools", ws="none", access_log=False, log_config=None, lifespan="off")
     config.load()
 
     async def story() -> None:
         loop = asyncio.get_running_loop()
-        uvicorns = {"config": config, "server_state": ServerState(), "app_state": {}, "_loop": loop}
+        uvicorns = {"config": config, "server_state": state or ServerState(), "app_state": {}, "_loop": loop}
         made = partial(Connection, Settings(), 10, lambda _: None, **uvicorns)
         server = await loop.create_server(made, "127.0.0.1", 0)
 
@@ -117,6 +117,41 @@ def test_the_job_of_a_client_that_leaves_is_cancelled(asked: bytes, seconds: flo
 
     serve(app, leave)
     assert all(job.cancelled() for job in app.jobs)
+
+
+@pytest.mark.parametrize("seconds", [0.001, 4 * SOON], ids=["soon", "later"])
+def test_it_is_cancelled_though_another_request_has_come_meanwhile(seconds: float) -> None:
+    app = Working()
+
+    def leave(connected: socket.socket) -> None:
+        connected.sendall(REQUEST)
+        assert app.entered.wait(PATIENCE)
+        for _ in range(2):
+            time.sleep(seconds)
+            connected.sendall(REQUEST)
+        time.sleep(seconds)
+        connected.close()
+        assert app.ended.wait(PATIENCE)
+
+    serve(app, leave)
+    assert all(job.cancelled() for job in app.jobs)
+
+
+def test_a_client_that_leaves_with_requests_unanswered_leaves_no_connection_behind() -> None:
+    app, state = Busy(), ServerState()
+
+    def leave(connected: socket.socket) -> None:
+        connected.sendall(REQUEST * 2)
+        assert app.entered.wait(PATIENCE)
+        connected.close()
+        app.look.set()
+        end = time.monotonic() + PATIENCE
+        while state.connections and time.monotonic() < end:
+            time.sleep(0.01)
+
+    serve(app, leave, state)
+    assert app.gone == [True]
+    assert not state.connections
 
 
 def test_who_has_an_answer_is_told_nothing_of_the_client() -> None:

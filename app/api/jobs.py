@@ -106,22 +106,27 @@ async def outcome(job: "Future[Result]", request: Request, lagged: Callable[[flo
     """
     loop = asyncio.get_running_loop()
     # Unlike `asyncio.wrap_future` it copies nothing: this is in the way of every picture.
-    done = loop.create_future()
     ended = 0.0
 
-    def end(_: "Future[Result]") -> None:
+    def end(done: "asyncio.Future[None]", _: "Future[Result]") -> None:
         nonlocal ended
         ended = time.monotonic()
         loop.call_soon_threadsafe(_settle, done, None)
 
-    job.add_done_callback(end)
+    def ending() -> "asyncio.Future[None]":
+        done = loop.create_future()
+        job.add_done_callback(partial(end, done))
+        return done
+
+    done = ending()
     deaf = _listen(request, partial(_settle, done, ClientDisconnect()))
     try:
         await done
     except BaseException as error:
-        # A job that had ended by then has its outcome.
         if job.cancel() or not isinstance(error, ClientDisconnect):
             raise
+        # It has its outcome, or gets it now.
+        await ending()
     finally:
         deaf()
     lagged(time.monotonic() - ended)

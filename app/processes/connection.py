@@ -135,6 +135,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         # Trailers would be added to the request's headers, which may have been looked at by then.
         self.headers = []
+        self._hear()
 
     def on_body(self, body: bytes) -> None:
         self._told += 1
@@ -163,6 +164,8 @@ class Connection(HttpToolsProtocol):
         """
         if not self._lost and (self.transport.is_closing() or self._left()):
             self._lose([*self._before, self.cycle])
+            # Where reading pauses, since another request waits, the end would never be read.
+            self.transport.abort()
         return self._lost
 
     def listen(self, tell: Callable[[], None]) -> Callable[[], None] | None:
@@ -172,10 +175,14 @@ class Connection(HttpToolsProtocol):
         """
         if self.cycle.more_body:
             return None
-        # Where reading pauses, since another request has come, nobody hears the client go.
-        self.flow.resume_reading()
         self._listeners.add(tell)
+        self._hear()
         return partial(self._listeners.discard, tell)
+
+    def _hear(self) -> None:
+        """Reads on for those who listen: uvicorn pauses it where another request has come meanwhile."""
+        if self._listeners:
+            self.flow.resume_reading()
 
     def _left(self) -> bool:
         """Whether the kernel tells that the client's end is closed; only Linux does, and of TCP alone."""

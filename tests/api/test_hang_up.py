@@ -1,7 +1,9 @@
 """A client that hangs up takes its samples out of the queue."""
 
 import asyncio
+import time
 from concurrent.futures import Future
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -87,6 +89,27 @@ def test_a_job_that_ends_as_its_client_leaves_ends_once(first: str) -> None:
     # What has been made is handed over: whoever would send it finds out that nobody is there, and counts it.
     assert asyncio.run(story()) == "a picture"
     assert not troubles
+
+
+def test_a_client_that_leaves_while_its_result_is_given_says_nothing_of_the_event_loop() -> None:
+    lags: list[float] = []
+
+    async def story() -> str:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.disconnect"}
+
+        job = Future[str]()
+        # As a job is that was claimed, and has no result yet.
+        job.set_running_or_notify_cancel()
+        asyncio.get_running_loop().call_later(2 * SOON, Thread(target=finish, args=(job,)).start)
+        return await outcome(job, Request({"type": "http"}, receive), lags.append)
+
+    def finish(job: Future[str]) -> None:
+        time.sleep(4 * SOON)
+        job.set_result("a picture")
+
+    assert asyncio.run(story()) == "a picture"
+    assert not [lag for lag in lags if lag > 1]
 
 
 def test_a_request_that_can_not_be_served_in_time_is_told_so(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
