@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from weakref import ref
 
 from app.engine.cost import FRESH, Cost
 from app.engine.health import Health
-from app.engine.rotation import Returns, Rotation
+from app.engine.rotation import Queue, Returns, Rotation
 from app.errors import Draining, NotReady, Overloaded
 from app.metrics import Lane, ModelMetrics
 
@@ -49,6 +50,7 @@ class Admission:
 
     def __init__(
         self,
+        queue: Queue[Any],
         model: str,
         cost: Cost,
         rotation: Rotation[Any],
@@ -57,7 +59,9 @@ class Admission:
         limits: Limits,
         lanes: Mapping[Lane, Sized],
     ) -> None:
-        """`lanes` hold the jobs that wait for a batch."""
+        """`lanes` hold the jobs of the `queue` that wait for a batch."""
+        # Weak, as the queue holds its door: in a circle, both would stay for a while after their model has left.
+        self._queue = ref(queue)
         self.waiting: dict[Lane, float] = {"interactive": 0, "bulk": 0}
         """Work that waits for a batch."""
         self.unfinished = 0.0
@@ -75,8 +79,9 @@ class Admission:
 
     @property
     def crowd(self) -> bool:
-        """Whether so many interactive jobs wait that each executor could have an ample batch of them."""
-        return len(self._lanes["interactive"]) >= self._cost.ample * self._rotation.executors
+        """Whether so many interactive jobs wait that each executor could have an ample batch of them, at once."""
+        enough = len(self._lanes["interactive"]) >= self._cost.ample * self._rotation.executors
+        return enough and not self._limits.batch_wait
 
     def admit(self, work: float, lane: Lane, left: float | None, pieces: int = 1) -> float:
         """Lets a job in, see `require_room`, or raises what that raises, or `NotReady`."""
@@ -106,12 +111,12 @@ class Admission:
             detail = f"{queued:.3g} s of work wait for {self._model}; the limit is {limit:.3g} s."
             raise Overloaded(detail, self._back(work, lane, before))
         # While nothing waits no prediction refuses a job: if it is wrong, only the next job can put it right.
-        ahead = self._rotation.ahead(lane)
-        if left is None or not (before.seconds or any(ahead)):
+        others = self._rotation.ahead(lane, but=self._queue())
+        if left is None or not (before.seconds or queued or any(others)):
             return 0
-        needed = self._needed(work, lane, min(pieces, self._limits.encoders), ahead, queued)
+        needed = self._needed(work, lane, min(pieces, self._limits.encoders), others)
         # The device goes on meanwhile.
-        needed += max(0.0, before.seconds - sum(ahead))
+        needed += max(0.0, before.seconds - queued - sum(others))
         if needed > left - min(self.allowance, MOST * left):
             self._refused["deadline"].inc()
             detail = f"{self._model} would take {needed:.3g} s; the deadline is in {left:.3g} s."
@@ -147,26 +152,27 @@ class Admission:
         wait = max(before.seconds, self._rotation.seconds(lane))
         return returns.told(wait, max(seconds, before.each), self._limits.queue_seconds)
 
-    def _needed(self, work: float, lane: Lane, encoders: int, ahead: Sequence[float], mine: float) -> float:
+    def _needed(self, work: float, lane: Lane, encoders: int, others: Sequence[float]) -> float:
         """Predicted seconds until a job of that much work, queued now, would be done, where so many seconds go before
-        it in each queue, and `mine` in this one.
+        it in each of the other queues.
 
         Jobs of a lane take turns by sample: of each job ahead at most as much is computed before this one is done.
         Models take turns: each of the others gets about as much time as this one, if it has that much work in this
-        lane. All that is interactive goes before bulk, and what the device is at before all. Then the job is encoded,
-        on so many threads, and its answer waits for the event loop, as its request did before anyone could see its
-        deadline.
+        lane; and who asks little at a time, but again and again, goes on taking the share that it took lately. All that
+        is interactive goes before bulk, and what the device is at before all. Then the job is encoded, on so many
+        threads, and its answer waits for the event loop, as its request did before anyone could see its deadline.
         """
         executors, encoding = self._rotation.executors, self._encoding or 0
         alone = self._cost.seconds(self._cost.batch(work, executors))
         turns = min(self.waiting[lane], work * len(self._lanes[lane]))
         first = self.waiting["interactive"] if lane == "bulk" else 0
         own = max(alone, self._worked_off(first + turns + work), self._encode_seconds(lane))
-        others = sum([min(own, seconds) for seconds in ahead]) - min(own, mine)
+        share = self._rotation.others(self._queue(), lane)
+        between = max(sum([min(own, seconds) for seconds in others]), own * share / (1 - share))
         if lane == "bulk":
-            others = max(others, self._rotation.seconds("interactive") - self.seconds("interactive"))
-        others += self._rotation.running / executors
-        return own + others + work * encoding / encoders + 2 * self._rotation.lag
+            between = max(between, sum(self._rotation.ahead("interactive", but=self._queue())))
+        between += self._rotation.running / executors
+        return own + between + work * encoding / encoders + 2 * self._rotation.lag
 
     def _worked_off(self, work: float) -> float:
         """Predicted seconds in which the executors would work off so much."""

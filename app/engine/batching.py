@@ -38,10 +38,10 @@ by one, side by side."""
 class Batcher:
     """The queue of one graph of a model.
 
-    An idle executor takes what waits, at once, up to the largest useful batch, and idle ones share; while executors
-    are busy, the queue fills, so load makes the batches. Jobs are served round robin by sample: one of 256 does not
-    hold up one of 1. Interactive jobs go first, and bulk fills the rest of their batches where that delays them little.
-    The samples of a batch are of one shape; jobs of another one keep their place.
+    An idle executor takes what waits, at once, as far as it makes the batch better, and idle ones share; while
+    executors are busy, the queue fills, so load makes the batches. Jobs are served round robin by sample: one of 256
+    does not hold up one of 1. Interactive jobs go first, and bulk fills the rest of their batches where that delays
+    them little. The samples of a batch are of one shape; jobs of another one keep their place.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Batcher:
         self._bulk_since = 0.0
         """When bulk was served the last time, or stopped being empty."""
         self._scale = scale
-        self.door = Admission(model, cost, rotation, health, metrics, limits, self._lanes)
+        self.door = Admission(self, model, cost, rotation, health, metrics, limits, self._lanes)
         rotation.join(self)
 
     def submit(
@@ -140,7 +140,7 @@ class Batcher:
 
         So many `executors` are idle and share what waits; `alone` says that they are all, and no other job is open.
         """
-        most = self._most()
+        most = self._most(now)
         if self._batch_wait:
             # Whoever waits for a batch to fill does not want it in pieces.
             executors, most = 1, self.cost.useful
@@ -218,9 +218,10 @@ class Batcher:
         for job in made:
             job.give(self._observe)
 
-    def _most(self) -> int:
+    def _most(self, now: float) -> int:
         """How much work makes a batch worth its while, by how many wait. Lock held."""
-        if self.door.crowd:
+        # Not where bulk goes first: the crowd is to wait for that no longer than it must.
+        if self.door.crowd and not self._aged(now):
             return self.cost.ample
         return self.cost.modest if sum(map(len, self._lanes.values())) == 1 else self.cost.useful
 

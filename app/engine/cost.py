@@ -13,8 +13,8 @@ from statistics import median
 import numpy as np
 
 USEFUL = 1.08
-"""A batch size is as good as the best one if a sample in it costs at most 8 % more: larger ones only add delay. A GPU
-gains many times that, a CPU next to nothing."""
+"""A batch size is as good as the best one if a sample in it costs at most 8 % more: larger ones add delay, and little
+else. A GPU gains many times that, a CPU next to nothing."""
 
 MODEST = 1.2
 """As above, for the batches of a job that has the queue to itself: whoever comes next waits for one that is on its way,
@@ -22,7 +22,8 @@ and the only one who would gain by larger ones is the job that keeps them waitin
 
 AMPLE = 1.02
 """As above, for a crowd, in which everyone waits for several batches anyway: 4 to 8 % more pictures a second than with
-useful ones where 64 to 400 clients want them."""
+useful ones where 64 to 400 clients want them. Twice the useful size at most, since whoever wants another model waits
+for such a batch, too."""
 
 HANDLING = 0.0005
 """Seconds that a batch takes besides its run: to wake a thread, get the interpreter's lock and hand the outputs out. On
@@ -68,6 +69,7 @@ class Cost:
         self.modest, self.useful, self.ample = (
             next(size for size in self._sizes if each[size] <= best * worse) for worse in (MODEST, USEFUL, AMPLE)
         )
+        self.ample = min(self.ample, 2 * self.useful)
 
     def size(self, samples: int) -> int:
         """How many samples the device computes for a batch of `samples`: more where it has fixed sizes."""

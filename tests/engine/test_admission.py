@@ -277,3 +277,29 @@ def test_what_a_crowd_waits_for_is_worked_off_in_the_batches_that_a_crowd_goes_i
     for value in range(8):
         send(batcher, value)
     assert batcher.seconds() == 5.6
+
+
+def test_what_another_model_takes_again_and_again_counts_though_little_of_it_waits(line: Line) -> None:
+    batcher, gate = line.batcher({1: 1})
+    rival, other = line.batcher({1: 1}, model="rival@1")
+    send(batcher, 0)
+    gate.entered()
+    for value in range(3):
+        send(rival, value)
+        send(batcher, value)
+        gate.let()
+        other.pass_one()
+        gate.entered()
+    assert line.rotation.others(batcher, "interactive") == pytest.approx(0.5, abs=0.1)
+    # Of this model a second is on the device, two wait, and one is its own: the rival, which has nothing now, will take
+    # two or three more.
+    send(batcher, 4)
+    send(batcher, 5)
+    with pytest.raises(Overloaded, match=r"would take [67]"):
+        send(batcher, 6, deadline=time.monotonic() + 5)
+    assert line.rotation.others(batcher, "bulk") == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_model_that_is_alone_on_the_device_is_promised_all_of_it(line: Line) -> None:
+    batcher, _ = busy(line)
+    assert line.rotation.others(batcher, "interactive") == 0

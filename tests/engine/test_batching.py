@@ -319,3 +319,32 @@ def test_work_that_comes_before_one_has_woken_wakes_the_other(wide_line: Line) -
     gate.entered(2)
     gate.let(2)
     assert [result(job) for job in jobs] == [[0], [2]]
+
+
+def test_a_crowd_does_not_wait_longer_for_bulk_that_has_aged(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    batcher, gate = line.batcher({1: 1, 4: 3, 8: 5.6})
+    send(batcher, -1)
+    gate.entered()
+    bulk = send(batcher, *range(100, 108), lane="bulk")
+    jobs = [send(batcher, value) for value in range(8)]
+    monkeypatch.setattr(batcher, "_bulk_since", time.monotonic() - 1000)
+    gate.let()
+    gate.entered()
+    assert gate.batches[-1] == [100, 101, 102, 103]
+    gate.let(4)
+    for job in jobs:
+        result(job)
+    assert result(bulk)
+
+
+def test_a_window_that_ends_while_one_works_finds_another_awake(wide_line: Line) -> None:
+    first, gate = wide_line.batcher(batch_wait=0.1)
+    second, other = wide_line.batcher(model="other@1", batch_wait=0.2)
+    while wide_line.rotation.idle < 2:
+        time.sleep(0.001)
+    send(first, 1)
+    send(second, 2)
+    gate.entered()
+    other.entered()
+    gate.let()
+    other.let()
