@@ -2,7 +2,8 @@
 
 `python -m bench.overhead` prints a Markdown table. The layers are measured in this process, one by one, with a device
 that answers at once; the whole is what a real server takes per request at concurrency 32, user and system time of all
-its threads, less the raw chain's. What the layers don't explain is the kernel's sockets and switches between threads.
+its threads, less the raw chain's. What the layers don't explain is the kernel's sockets, switches between threads, and
+that code runs slower where something else ran before it.
 """
 
 import argparse
