@@ -1,7 +1,9 @@
 """The collectors: each named once, in base units, and cheap to have many times in one process."""
 
 import re
-from typing import get_args
+from typing import Any, get_args
+
+import pytest
 
 from app.metrics import Metrics, State
 
@@ -72,3 +74,22 @@ def test_process_platform_and_collector_are_there() -> None:
     text = Metrics().exposition().decode()
     for name in ("process_cpu_seconds_total", "python_info", "python_gc_collections_total"):
         assert name in text
+
+
+def test_a_request_that_is_counted_while_its_model_leaves_hides_none_that_come_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    metrics = Metrics()
+    resolve = metrics._requests.labels
+
+    def slowly(*labels: str) -> Any:
+        counter = resolve(*labels)
+        metrics.forget("m@1")
+        return counter
+
+    with monkeypatch.context() as patch:
+        patch.setattr(metrics._requests, "labels", slowly)
+        metrics.request("/generate", "m@1", 200)
+    metrics.request("/generate", "m@1", 200)
+    labels = {"route": "/generate", "model": "m@1", "status": "200"}
+    assert metrics.registry.get_sample_value("ganymede_requests_total", labels) == 1

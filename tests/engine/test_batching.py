@@ -338,12 +338,13 @@ def test_a_crowd_does_not_wait_longer_for_bulk_that_has_aged(line: Line, monkeyp
 
 
 def test_a_window_that_ends_while_one_works_finds_another_awake(wide_line: Line) -> None:
-    first, gate = wide_line.batcher(batch_wait=0.1)
-    second, other = wide_line.batcher(model="other@1", batch_wait=0.2)
-    while wide_line.rotation.idle < 2:
-        time.sleep(0.001)
-    send(first, 1)
-    send(second, 2)
+    first, gate = wide_line.batcher(batch_wait=0.2)
+    second, other = wide_line.batcher(model="other@1", batch_wait=0.4)
+    for batcher in (first, second):
+        # The one that is woken sleeps again by then: it knows when the window ends, and is woken for the other job.
+        while len(wide_line.rotation._asleep) < 2:
+            time.sleep(0.001)
+        send(batcher, 1)
     gate.entered()
     other.entered()
     gate.let()
