@@ -43,7 +43,7 @@ class Batch:
     """Samples for one run. `parts` are the jobs that ride in it, each with which of its samples do, `size` in all,
     which are so much `work`.
 
-    It is predicted to take so many `seconds`. `alone` says that its job is the only open one.
+    It is predicted to take so many `seconds`. `alone` says that its job is the only open one, and was lately.
     `expired` are jobs that left the queue past their deadline, with how many samples each; a batch may hold nothing
     else.
     """

@@ -138,7 +138,8 @@ class Batcher:
     def take(self, now: float, executors: int, alone: bool) -> Batch:
         """The next batch, a sample of each job in turn; jobs past their deadline leave the queue instead. Lock held.
 
-        So many `executors` are idle and share what waits; `alone` says that they are all, and no other job is open.
+        So many `executors` are idle and share what waits; `alone` says that they are all, and no other job is open,
+        nor was lately.
         """
         most = self._most(now)
         if self._batch_wait:

@@ -24,6 +24,10 @@ LATELY = 1.0
 FORGOTTEN = 0.001
 """Seconds that count as none."""
 
+SECLUDED = 0.05
+"""Seconds without two jobs open at once after which whoever has the device is expected to keep it. Two clients who take
+turns are in each other's way where one is given every core: they wait up to 10 % longer."""
+
 
 class Returns:
     """When those who were refused come back, if they do as they are told: one after the other.
@@ -71,7 +75,7 @@ class Queue(Protocol[Cut]):
 
     def take(self, now: float, executors: int, alone: bool) -> Cut:
         """The next batch; so many executors are free to share what waits. `alone` says that they are all there are,
-        and that no other job is open.
+        and that no other job is open, nor was lately.
         """
         ...
 
@@ -106,6 +110,8 @@ class Rotation(Generic[B]):
         """The open jobs of the queues that have any: what the others cost would grow with the number of models."""
         self._lately: dict[Lane, dict[Queue[B], float]] = {"interactive": {}, "bulk": {}}
         """Seconds of the device that each queue was given for a lane, less the longer ago it was."""
+        self._shared = -math.inf
+        """When more than one job was open the last time."""
         self._given = 0.0
         """When something was given the last time."""
         self._now = 0.0
@@ -186,7 +192,9 @@ class Rotation(Generic[B]):
         self._jobs[queue] -= 1
         if not self._jobs[queue]:
             del self._jobs[queue]
-        if not self._open:
+        if self._open:
+            self._shared = time.monotonic()
+        else:
             self._finished.notify_all()
 
     def on(self, executor: int, errand: Callable[[], T]) -> T:
@@ -306,8 +314,9 @@ class Rotation(Generic[B]):
             return None, soonest
         bulk, self._now, _, queue = first
         executors = 1 + self.idle
-        # Under load a queue may be empty for a moment, but never is only one job open.
-        batch = queue.take(now, executors, executors == self.executors and len(self._open) == 1)
+        # Under load a queue may be empty for a moment, but never was only one job open for a while.
+        alone = executors == self.executors and len(self._open) == 1 and now - self._shared > SECLUDED
+        batch = queue.take(now, executors, alone)
         self._had[queue] = self._now + batch.seconds
         self._give(queue, "bulk" if bulk else "interactive", batch.seconds, now)
         return batch, now

@@ -6,6 +6,7 @@ from threading import current_thread
 import numpy as np
 import pytest
 
+from app.engine import rotation
 from app.engine.job import Arrays, Job
 from app.errors import InferenceFailed, InvalidOutput, Overloaded
 from tests.engine.gate import PATIENCE, Line, result, send, x
@@ -349,3 +350,33 @@ def test_a_window_that_ends_while_one_works_finds_another_awake(wide_line: Line)
     other.entered()
     gate.let()
     other.let()
+
+
+def test_a_job_has_all_of_the_device_until_another_comes_and_a_while_after_it_left(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone: list[bool] = []
+
+    def run(inputs: Arrays, secluded: bool) -> Arrays:
+        alone.append(secluded)
+        return gate.run(inputs)
+
+    batcher, gate = line.batcher({1: 1}, run=run)
+
+    def done(*jobs: Job[list[float]]) -> None:
+        gate.let(len(jobs))
+        for job in jobs:
+            result(job)
+        while line.rotation.ahead("bulk"):
+            time.sleep(0.001)
+
+    done(send(batcher, 0))
+    done(send(batcher, 1))
+    monkeypatch.setattr(rotation, "SECLUDED", 1000)
+    first = send(batcher, 2)
+    gate.entered(3)
+    done(first, send(batcher, 3))
+    done(send(batcher, 4))
+    monkeypatch.setattr(rotation, "SECLUDED", 0)
+    done(send(batcher, 5))
+    assert alone == [True, True, True, False, False, True]
