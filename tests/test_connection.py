@@ -119,6 +119,28 @@ def test_the_job_of_a_client_that_leaves_is_cancelled(asked: bytes, seconds: flo
     assert all(job.cancelled() for job in app.jobs)
 
 
+def test_the_job_of_a_client_that_had_left_before_is_cancelled() -> None:
+    entered, ended = Event(), Event()
+    job: Future[str] = Future()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        entered.set()
+        while not scope["gone"]():
+            await asyncio.sleep(0.001)
+        with pytest.raises(ClientDisconnect):
+            await asyncio.wait_for(outcome(job, Request(scope, receive), lambda _: None), PATIENCE)
+        ended.set()
+
+    def leave(connected: socket.socket) -> None:
+        connected.sendall(REQUEST)
+        assert entered.wait(PATIENCE)
+        connected.close()
+        assert ended.wait(2 * PATIENCE)
+
+    serve(app, leave)
+    assert job.cancelled()
+
+
 @pytest.mark.parametrize("seconds", [0.001, 4 * SOON], ids=["soon", "later"])
 def test_it_is_cancelled_though_another_request_has_come_meanwhile(seconds: float) -> None:
     app = Working()

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from app.api.intake import Intake
@@ -70,14 +70,21 @@ def checked(request: Request, body: Iterable[tuple[str, Any]], model: type[Field
     """
     given: dict[str, Any] = {}
     flaws = []
-    query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    for field, value in [*query, *body]:
+    for field, value in [*pairs(request.scope["query_string"].decode("latin-1")), *body]:
         if field in given:
             flaws.append({"field": field, "message": "is given more than once, in the query or in query and body"})
         given[field] = value
     if flaws:
         raise InvalidParameter(flaws)
     return validated(given, model)
+
+
+def pairs(query: str) -> list[tuple[str, str]]:
+    """The names and values of a query, in their order: as `parse_qsl`, which looks at each of them for escapes."""
+    if "%" in query or "+" in query:
+        return parse_qsl(query, keep_blank_values=True)
+    given = [pair.partition("=") for pair in query.split("&") if pair]
+    return [(name, value) for name, _, value in given]
 
 
 def validated(given: Mapping[str, Any], model: type[Fields], within: str = "") -> Fields:
@@ -114,9 +121,14 @@ async def json_object(
     Raises 415 for a body that isn't JSON by its content type, 413 for one of more than `limit` bytes, which ends with
     the `advice`.
     """
-    raw = b""
-    async for chunk in request.stream():
-        raw += chunk
+    raw, more = b"", True
+    # `Request.stream` is a generator, which the event loop keeps a list of: a fifth of what validation takes.
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        raw += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(raw) > limit:
             raise HTTPException(413, f"The body may hold {limit} bytes; {advice}.")
     if not raw:

@@ -87,8 +87,7 @@ class Drawing:
 
     def of(self, labels: Sequence[Class | None]) -> "Drawing":
         """The same, of samples whose classes are known."""
-        samples = tuple(Drawn(index, label) for index, label in zip(self.indices, labels, strict=True))
-        return replace(self, samples=samples)
+        return replace(self, samples=_samples(self.indices, labels))
 
     def single(self, offset: int) -> "Drawing":
         """The drawing of one of its samples, alone as a picture; naming the class that it drew changes no pixel."""
@@ -121,10 +120,8 @@ class Drawing:
         """The same, of samples whose classes are known by these inputs: the one asked for, or those that the seed drew,
         None without classes.
         """
-        label = self.graph.input("label")
-        if label is None or self.label is not None:
-            return self.of([self.label] * len(self.indices))
-        return self.of(single(inputs[label.name]))
+        label = None if self.samples else self.graph.input("label")
+        return self if label is None else self.of(single(inputs[label.name]))
 
     def address(self) -> str:
         """The path and query where this answer lies for ever: version pinned, defaults left out."""
@@ -223,6 +220,8 @@ def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: F
     form = form_of(file_format, asked.n, asked.picture, asked.grid)
     role = _role(live.manifest, asked.stage)
     require_room(form, asked.n, live.manifest.graphs[role].output("image"))
+    indices = range(asked.index, asked.index + asked.drawn)
+    by_seed = label is None and live.manifest.graphs[role].input("label") is not None
     drawing = Drawing(
         live=live,
         seed=seed,
@@ -235,10 +234,15 @@ def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: F
         columns=form.columns,
         best_of=asked.best_of,
         role=role,
+        samples=() if by_seed else _samples(indices, [label] * len(indices)),
     )
     if isinstance(label, Mapping):
         require_short(len(drawing.recipe().xmp), drawing.picture, "class", "fewer classes")
     return drawing
+
+
+def _samples(indices: range, labels: Sequence[Class | None]) -> tuple[Drawn, ...]:
+    return tuple([Drawn(index, label) for index, label in zip(indices, labels, strict=True)])
 
 
 def _role(manifest: Manifest, stage: int | None) -> str:

@@ -23,7 +23,7 @@ from app.api import caching, headers, openapi
 from app.api.arrivals import Arrivals, Stream, begun
 from app.api.deps import DirectRoute, service
 from app.api.intake import Intake
-from app.api.jobs import carried_out, require_time, submitted
+from app.api.jobs import carried_out, require_client, require_time, submitted
 from app.api.media_types import offered
 from app.api.negotiation import negotiated
 from app.api.schemas import Parameters, limited
@@ -146,6 +146,7 @@ async def _enhance(request: Request, model: type[EnhanceParameters], decoders: I
     if recording.plan.rows > AT_ONCE:
         arrivals: Arrivals[tuple[int, Samples]] = Arrivals()
         each = Piecewise(lambda row, outputs: arrivals.put((row, outputs[made])), lambda _: None)
+        require_client(request, live, len(recording.pieces))
         streamed = submitted(request, live, inputs, each, deadline=deadline, lane=asked.priority)
         if (size := audio_writer.size(form, recording.comment)) is not None:
             fields["Content-Length"] = str(size)

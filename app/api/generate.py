@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -14,7 +15,7 @@ from app.api.choosing import Work
 from app.api.classes import model_for
 from app.api.deps import DirectRoute, Service, parameters, service
 from app.api.drawing import settle
-from app.api.jobs import carried_out, require_client, submitted
+from app.api.jobs import outcome, require_client, submitted
 from app.api.negotiation import negotiated
 from app.api.schemas import GenerateParameters, Samples, limited
 from app.api.streaming import Feed, framing
@@ -89,13 +90,14 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
 
     media_type = answers.MEDIA_TYPES[file_format]
     prefix = request.scope.get("root_path", "")
-    fields = headers.of_answer(asked, drawing, request.method, prefix)
-    if (known := caching.undrawn(request, fields, media_type)) is not None:
+    said = partial(headers.of_answer, asked, drawing, request.method, prefix)
+    fields = {} if request.method == "POST" else said()
+    if fields and (known := caching.undrawn(request, fields, media_type)) is not None:
         return known
 
     deadline = started + (asked.timeout or here.settings.request_timeout)
     # Drawing costs as much as all else that a refusal needs.
-    live.require_room(asked.drawn, deadline=deadline, lane=asked.priority, graph=drawing.role)
+    needed = live.require_room(asked.drawn, deadline=deadline, lane=asked.priority, graph=drawing.role)
     inputs = await drawing.inputs()
     drawing = drawing.known(inputs)
     feed = Feed(framing(drawing, prefix)) if drawing.streamed else None
@@ -105,13 +107,18 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     if drawing.best_of is not None:
         choice = await choosing.drawn(request, drawing, inputs, work, deadline=deadline, lane=asked.priority)
         finish, timing, role, inputs = choice, choice.timing, "critic", choice.inputs()
+    # To draw more may have taken a thread, and time.
+    room = needed if asked.drawn == 1 else None
+    job = submitted(request, live, inputs, finish, deadline=deadline, lane=asked.priority, graph=role, room=room)
+    # While the device works.
+    fields = fields or said()
     if feed:
-        job = submitted(request, live, inputs, finish, deadline=deadline, lane=asked.priority, graph=role)
         return await feed.answer(job, request, fields)
-    done = await carried_out(request, live, inputs, finish, deadline=deadline, lane=asked.priority, graph=role)
+    picture = await outcome(job, request, live.lagged)
+    require_client(request, live, job.samples)
     fields |= headers.of_samples(choice.best if choice else drawing)
-    fields["Server-Timing"] = headers.server_timing(timing + done.timing, time.monotonic() - started)
-    return Response(done.result(), headers=fields, media_type=media_type)
+    fields["Server-Timing"] = headers.server_timing(timing + job.timing, time.monotonic() - started)
+    return Response(picture, headers=fields, media_type=media_type)
 
 
 def _model(here: Service, asked: GenerateParameters) -> LiveModel:

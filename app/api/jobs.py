@@ -33,7 +33,10 @@ async def carried_out(
     lane: Lane,
     graph: str = "generator",
 ) -> Job[Result]:
-    """The job of `submitted` once it is done; raises what ends it before, and `ClientDisconnect` as that does."""
+    """The job of `submitted` once it is done; raises what ends it before, and `ClientDisconnect` where the client is
+    gone, see `require_client`.
+    """
+    require_client(request, live, len(next(iter(inputs.values()))))
     job = submitted(request, live, inputs, finish, deadline=deadline, lane=lane, graph=graph)
     await outcome(job, request, live.lagged)
     require_client(request, live, job.samples)
@@ -49,17 +52,16 @@ def submitted(
     deadline: float,
     lane: Lane,
     graph: str = "generator",
+    room: float | None = None,
 ) -> Job[Result]:
     """A job for the graph of that role, see `LiveModel.submit`.
 
-    Raises `ClientDisconnect`, and counts the samples as cancelled, where the client is gone already; `QuotaExceeded`
-    where the key of the request has nothing left.
+    Raises `QuotaExceeded` where the key of the request has nothing left.
     """
-    require_client(request, live, len(next(iter(inputs.values()))))
     bill: Bill | None = request.scope.get("state", {}).get("bill")
     if bill is not None:
         bill.open()
-    job = live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph)
+    job = live.submit(inputs, deadline=deadline, finish=finish, lane=lane, graph=graph, room=room)
     if bill is not None:
         bill.put(job, draws=graph not in ("encoder", "critic"))
     if (asking := caller.current.get()) is not None:

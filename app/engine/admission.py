@@ -83,17 +83,6 @@ class Admission:
         enough = len(self._lanes["interactive"]) >= self._cost.ample * self._rotation.executors
         return enough and not self._limits.batch_wait
 
-    def admit(self, work: float, lane: Lane, left: float | None, pieces: int = 1) -> float:
-        """Lets a job in, see `require_room`, or raises what that raises, or `NotReady`."""
-        needed = self.require_room(work, lane, left, pieces)
-        # The last of all, since it may let a job through that is to show whether the model works again.
-        try:
-            self._health.admit()
-        except NotReady:
-            self._refused["failing"].inc()
-            raise
-        return needed
-
     def require_room(
         self, work: float, lane: Lane, left: float | None, pieces: int = 1, before: Before = AT_ONCE
     ) -> float:
@@ -102,9 +91,7 @@ class Admission:
 
         Predicted seconds until it is done; 0 if there was no need to ask. `ended` takes in what came of it.
         """
-        if self._rotation.draining:
-            self._refused["draining"].inc()
-            raise Draining
+        self._require_open()
         queued, limit = self.seconds(lane), self._limits.queue_seconds
         if queued >= limit:
             self._refused["queue"].inc()
@@ -123,6 +110,17 @@ class Admission:
             raise Overloaded(detail, self._back(work, lane, before))
         return needed
 
+    def require_service(self) -> None:
+        """Raises `Draining` or `NotReady` unless jobs are run; the last to be asked, since it may let one through that
+        is to show whether the model works again.
+        """
+        self._require_open()
+        try:
+            self._health.admit()
+        except NotReady:
+            self._refused["failing"].inc()
+            raise
+
     def seconds(self, lane: Lane = "bulk") -> float:
         """Predicted seconds in which device and encoders would work off what goes before a new job of that lane, of
         this model's jobs alone: bulk that waits is not in the way of interactive jobs. Needs no lock.
@@ -136,13 +134,18 @@ class Admission:
         self._encoding = each if self._encoding is None else self._encoding + FRESH * (each - self._encoding)
 
     def ended(self, needed: float, seconds: float) -> None:
-        """Takes in how long a job took that `admit` predicted to need so many seconds. Needs no lock, as above."""
+        """Takes in how long a job took that was predicted to need so many seconds. Needs no lock, as above."""
         late = seconds + 2 * self._rotation.lag > needed + self.allowance
         self.allowance = max(0.0, self.allowance + STEP * needed * (late - LATE))
 
     def encodable(self, seconds: float) -> float:
         """How much work one thread encodes in that time, a sample at least. Needs no lock."""
         return max(1, seconds / self._encoding) if self._encoding else 1
+
+    def _require_open(self) -> None:
+        if self._rotation.draining:
+            self._refused["draining"].inc()
+            raise Draining
 
     def _back(self, work: float, lane: Lane, before: Before) -> float:
         """Seconds until whoever is refused so much work is to come back."""

@@ -84,12 +84,14 @@ class Batcher:
         deadline: float | None,
         finish: Finish[T],
         lane: Lane = "interactive",
+        room: float | None = None,
     ) -> Job[T]:
         """Queues a job of as many samples as the inputs' first axis is long, one or more.
 
         `finish` gets their outputs, off the caller's thread, and what it returns is the job's result.
         `deadline` is in `time.monotonic` seconds. Raises `Overloaded` if too much work is queued, or too much for
-        the job to be done by its deadline; `NotReady` while the model isn't run; `Draining` at shutdown.
+        the job to be done by its deadline; `NotReady` while the model isn't run; `Draining` at shutdown. `room` is what
+        `require_room` said of this very job just now: it isn't asked again.
         """
         lengths = {len(value) for value in inputs.values()}
         if len(lengths) != 1 or 0 in lengths:
@@ -98,8 +100,11 @@ class Batcher:
         job: Job[T] = Job(inputs, samples, deadline, finish, self._withdraw, lane, self._scale(inputs))
         queue = self._lanes[lane]
         with self._rotation.lock:
-            left = None if deadline is None else deadline - job.submitted
-            job.needed = self.door.admit(job.work, lane, left, samples if job.piecewise else 1)
+            if room is None:
+                left = None if deadline is None else deadline - job.submitted
+                room = self.door.require_room(job.work, lane, left, samples if job.piecewise else 1)
+            job.needed = room
+            self.door.require_service()
             if not any(self._lanes.values()):
                 self._since = job.submitted
             if lane == "bulk" and not queue:
@@ -111,11 +116,13 @@ class Batcher:
         job.add_done_callback(partial(self._leave, job.work))
         return job
 
-    def require_room(self, samples: int, deadline: float, lane: Lane, before: Before = AT_ONCE) -> None:
-        """Raises what `submit` would of a job of that many samples, encoded side by side, that is yet to be made."""
+    def require_room(self, samples: int, deadline: float, lane: Lane, before: Before = AT_ONCE) -> float:
+        """Raises what `submit` would of a job of that many samples, encoded side by side, that is yet to be made;
+        else in how many seconds it is predicted to be done.
+        """
         with self._rotation.lock:
             left = deadline - time.monotonic()
-            self.door.require_room(samples, lane, left, samples, before)
+            return self.door.require_room(samples, lane, left, samples, before)
 
     def seconds(self, lane: Lane = "bulk") -> float:
         """Predicted seconds of the work in this queue that goes before a new job of that lane."""

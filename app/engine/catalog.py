@@ -151,14 +151,14 @@ class Catalog:
         them and the classes. No task means any. Raises `UnknownModel`, `UnknownClass`, `InvalidParameter` if the model
         lacks the task or a graph, `NotReady` or `Draining`.
         """
-        if reference is None:
-            default = self._settings.default_model
-            if default is None or _lacks((found := self.named(default)).manifest, task, roles):
-                return self._first(classes, task, roles)
-        else:
-            found = self.named(reference)
+        meant = self._settings.default_model if reference is None else reference
+        if meant is None:
+            return self._first(classes, task, roles)
+        found = self.named(meant)
         manifest = found.manifest
         if lacks := _lacks(manifest, task, roles):
+            if reference is None:
+                return self._first(classes, task, roles)
             raise InvalidParameter.of("model", lacks)
         if unknown := [name for name in classes if name not in manifest.classes]:
             raise UnknownClass(unknown[0], manifest.classes, manifest.reference, unknown[1:])
@@ -275,7 +275,7 @@ def _lacks(manifest: Manifest, task: Task | None, roles: Collection[str]) -> str
     """What a model lacks of a task and of graphs of these roles, in words."""
     if task is not None and task not in manifest.tasks:
         return f"{manifest.reference} can {', '.join(manifest.tasks)}, not {task}"
-    if missing := sorted(set(roles) - set(manifest.graphs)):
+    if roles and (missing := sorted(set(roles) - set(manifest.graphs))):
         has = f"it has {', '.join(manifest.graphs)}"
         return f"{manifest.reference} has no graph {' and no '.join(map(repr, missing))}; {has}"
     return None

@@ -92,7 +92,9 @@ class Job(Future[T]):
         self.samples = samples
         self.scale = scale
         """The work that a sample is, in samples of the usual size."""
-        self.form = tuple(value.shape[1:] for value in inputs.values())
+        self.work = samples * scale
+        """All of its samples, in samples of the usual size."""
+        self.form = tuple([value.shape[1:] for value in inputs.values()])
         """The shape of a sample: only jobs of one form share a batch."""
         self.deadline = deadline
         self.needed = 0.0
@@ -116,11 +118,6 @@ class Job(Future[T]):
         self._claimed = False
         self._withdrawn = False
         self._marked = self.submitted
-
-    @property
-    def work(self) -> float:
-        """All of its samples, in samples of the usual size."""
-        return self.samples * self.scale
 
     @property
     def unmade(self) -> int:

@@ -178,6 +178,7 @@ class LiveModel:
         finish: Finish[T],
         lane: Lane = "interactive",
         graph: str = "generator",
+        room: float | None = None,
     ) -> Job[T]:
         """Queues a job for the graph of that role, see `Batcher.submit`.
 
@@ -192,7 +193,7 @@ class LiveModel:
             else:
                 deferred = self._defer(inputs, deadline, finish, lane, graph)
         if queues is not None:
-            return self._enter(queues[graph], inputs, deadline, finish, lane)
+            return self._enter(queues[graph], inputs, deadline, finish, lane, room)
         self._call(self, math.inf if deadline is None else deadline)
         return deferred
 
@@ -204,13 +205,12 @@ class LiveModel:
         lane: Lane,
         graph: str = "generator",
         before: Before = AT_ONCE,
-    ) -> None:
-        """Raises what `submit` would of a job of that many samples whose inputs are still to be made; nothing while the
-        model isn't in memory.
+    ) -> float | None:
+        """Raises what `submit` would of a job of that many samples whose inputs are still to be made, or returns its
+        `room`; nothing while the model isn't in memory.
         """
         queues = None if self._leaving else self.queues
-        if queues is not None:
-            queues[graph].require_room(samples, deadline, lane, before)
+        return None if queues is None else queues[graph].require_room(samples, deadline, lane, before)
 
     def arrive(self, queues: Queues) -> None:
         """It is in memory: the jobs that waited go into its queues, and those that come do at once."""
@@ -266,10 +266,18 @@ class LiveModel:
         self._waiting[deferred] = deferred, graph
         return deferred
 
-    def _enter(self, batcher: Batcher, inputs: Arrays, deadline: float | None, finish: Finish[T], lane: Lane) -> Job[T]:
+    def _enter(
+        self,
+        batcher: Batcher,
+        inputs: Arrays,
+        deadline: float | None,
+        finish: Finish[T],
+        lane: Lane,
+        room: float | None = None,
+    ) -> Job[T]:
         """Queues a job that is counted as open already."""
         try:
-            job = batcher.submit(inputs, deadline=deadline, finish=finish, lane=lane)
+            job = batcher.submit(inputs, deadline=deadline, finish=finish, lane=lane, room=room)
         except BaseException:
             self._ended(None)
             raise

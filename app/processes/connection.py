@@ -169,12 +169,14 @@ class Connection(HttpToolsProtocol):
         return self._lost
 
     def listen(self, tell: Callable[[], None]) -> Callable[[], None] | None:
-        """Has `tell` called once the client goes, and returns what ends that.
+        """Has `tell` called once the client goes, now if it is gone, and returns what ends that.
 
         None, and nothing is called, while the body is still coming: whoever listens then must read past it.
         """
         if self.cycle.more_body:
             return None
+        if self._lost:
+            tell()
         self._listeners.add(tell)
         self._hear()
         return partial(self._listeners.discard, tell)

@@ -3,6 +3,8 @@
 import base64
 import re
 from io import BytesIO
+from itertools import product
+from urllib.parse import parse_qsl
 from zipfile import ZipFile
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.api.deps import pairs
 from app.latents import MAX_SEED
 from app.media.provenance import recipe_of
 from tests.toy import SIDE
@@ -148,3 +151,17 @@ def test_pictures_carry_the_recipe_that_makes_them_again(client: TestClient, fil
 def test_the_largest_seed_and_index_draw(client: TestClient) -> None:
     answer = client.get(f"/generate?model=toy@1&seed={MAX_SEED}&index={MAX_SEED - 1}&n=2&format=json")
     assert [sample["index"] for sample in answer.json()["samples"]] == [MAX_SEED - 1, MAX_SEED]
+
+
+def test_a_query_without_escapes_is_read_as_any_other() -> None:
+    """All queries of at most six of the characters that mean something."""
+    for length in range(7):
+        for query in map("".join, product("ab=&;", repeat=length)):
+            assert pairs(query) == parse_qsl(query, keep_blank_values=True), query
+
+
+@pytest.mark.parametrize(
+    "query", ["class=d%6Fg&seed=1", "cl%61ss=dog&seed=1", "class=dog&seed=%31", "&&class=dog&seed=1&"]
+)
+def test_a_query_with_escapes_means_the_same(client: TestClient, query: str) -> None:
+    assert client.get(f"/generate?{query}").content == client.get("/generate?class=dog&seed=1").content

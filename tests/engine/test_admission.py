@@ -82,6 +82,18 @@ def test_room_is_refused_as_the_job_would_be_and_counted_once(line: Line) -> Non
     assert line.count("ganymede_queue_samples") == 3
 
 
+def test_a_job_that_was_promised_room_is_not_asked_again(line: Line) -> None:
+    batcher, _ = busy(line)
+    send(batcher, 1)
+    deadline = time.monotonic() + 3.5
+    room = batcher.require_room(1, deadline, "interactive")
+    assert room == pytest.approx(3, abs=0.01)
+    with pytest.raises(Overloaded):
+        send(batcher, 1, 2, deadline=deadline)
+    job = batcher.submit(x(1, 2), deadline=deadline, finish=lambda outputs: outputs, room=room)
+    assert job.needed == room
+
+
 def test_whoever_comes_back_after_that_time_is_let_in(line: Line) -> None:
     batcher, gate = busy(line, queue_seconds=2)
     for value in range(2):

@@ -32,6 +32,15 @@ def test_a_draining_service_refuses_new_jobs_and_finishes_accepted_ones(line: Li
     assert [result(job) for job in jobs] == [[2 * value] for value in range(6)]
 
 
+def test_a_job_that_was_promised_room_before_the_drain_is_refused(line: Line) -> None:
+    batcher, _ = line.batcher()
+    room = batcher.require_room(1, time.monotonic() + 10, "interactive")
+    drain(line, 10).join(5)
+    with pytest.raises(Draining):
+        batcher.submit(x(1), deadline=None, finish=lambda outputs: outputs, room=room)
+    assert line.count("ganymede_refused_requests_total", reason="draining") == 1
+
+
 def test_what_outlasts_the_drain_fails(line: Line) -> None:
     batcher, gate = line.batcher()
     running = send(batcher, 0)

@@ -31,7 +31,7 @@ from app.api.faces.openai_schemas import (
     Picture,
 )
 from app.api.faces.prompts import meant
-from app.api.jobs import carried_out, submitted
+from app.api.jobs import carried_out, require_client, submitted
 from app.api.schemas import GenerateParameters, limited
 from app.api.streaming import Feed
 from app.contract import Manifest
@@ -121,6 +121,7 @@ async def _draw(request: Request, limits: type[ImagesParameters]) -> Response:
     if asked.stream:
         feed = Feed(Events(frame, server))
         work = feed.work(drawing, drawing.image)
+        require_client(request, live, drawing.n)
         job = submitted(request, live, inputs, work, deadline=deadline, lane=asked.priority)
         return await feed.answer(job, request, fields)
     finish = _album(drawing, frame, server if asked.response_format is None else None)
