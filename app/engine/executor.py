@@ -7,6 +7,7 @@ from functools import partial
 from itertools import count
 from threading import Event, Lock, Thread, current_thread
 
+from app.engine import niceness
 from app.engine.batch import Batch
 from app.engine.job import Arrays
 from app.engine.rotation import Rotation
@@ -33,7 +34,7 @@ class Executors:
     def __init__(self, rotation: Rotation[Batch], device: str, patience: float = PATIENCE) -> None:
         """`patience` is the least number of seconds after which a run hangs."""
         self._rotation = rotation
-        self._replace = device != "cuda"
+        self._computes = device != "cuda"
         self._name = f"ganymede-{device}"
         self._patience = patience
         self._lock = Lock()
@@ -62,9 +63,11 @@ class Executors:
         return thread
 
     def _serve(self, executor: int) -> None:
+        if self._computes:
+            niceness.step_back()
         while (batch := self._rotation.take(executor)) is not None:
             batch.expire()
-            if batch.parts and not self._execute(batch) and self._replace:
+            if batch.parts and not self._execute(batch) and self._computes:
                 return
             # Whoever waits for the next one must not keep a model in memory that has left meanwhile.
             del batch
@@ -117,7 +120,7 @@ class Executors:
             extra=_riders(batch),
         )
         batch.give_up(seconds)
-        if self._replace:
+        if self._computes:
             executor = self._threads.index(thread)
             self._threads[executor] = self._start(executor)
 

@@ -10,6 +10,7 @@ from app.contract import ContractError, Graph, Meaning, Tensor
 from app.engine import adapt, memory, providers
 from app.engine.cost import Ways
 from app.engine.job import Arrays
+from app.engine.niceness import behind
 
 TYPES = {
     "tensor(float16)": "float16",
@@ -52,7 +53,7 @@ class Session:
         loaded = load(graph, lambda: providers.load(data, folds=folds))
         check(graph, loaded)
         self._session = adapt.adapted(loaded, graph)
-        wide = load(graph, lambda: providers.load(data, threads, folds=folds)) if threads > 1 else None
+        wide = load(graph, lambda: behind(lambda: providers.load(data, threads, folds=folds))) if threads > 1 else None
         self._wide = None if wide is None else adapt.adapted(wide, graph)
         self._ways = Ways()
 

@@ -1,13 +1,16 @@
 """How batches form: at once on an idle device, by load on a busy one, fairly always."""
 
+import os
+import sys
 import time
-from threading import current_thread
+from threading import current_thread, get_native_id
 
 import numpy as np
 import pytest
 
 from app.engine import rotation
 from app.engine.job import Arrays, Job
+from app.engine.niceness import NICE
 from app.errors import InferenceFailed, InvalidOutput, Overloaded
 from tests.engine.gate import PATIENCE, Line, result, send, x
 
@@ -380,3 +383,16 @@ def test_a_job_has_all_of_the_device_until_another_comes_and_a_while_after_it_le
     monkeypatch.setattr(rotation, "SECLUDED", 0)
     done(send(batcher, 5))
     assert alone == [True, True, True, False, False, True]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells threads apart")
+def test_who_computes_steps_back_behind_who_answers(line: Line) -> None:
+    nice: list[int] = []
+
+    def run(inputs: Arrays, _: bool) -> Arrays:
+        nice.append(os.getpriority(os.PRIO_PROCESS, get_native_id()))
+        return {"y": inputs["x"]}
+
+    batcher, _ = line.batcher(run=run)
+    result(send(batcher, 0))
+    assert nice == [os.getpriority(os.PRIO_PROCESS, get_native_id()) + NICE]

@@ -1,5 +1,7 @@
 """One graph on the CPU, as far as the models folder does not show it: its sizes, and its runs on several threads."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from app import contract
-from app.engine import providers, session, warmup
+from app.engine import niceness, providers, session, warmup
 from app.engine.session import Session
 from tests import toy
 
@@ -40,6 +42,21 @@ def test_several_threads_draw_what_one_draws(tmp_path: Path) -> None:
     # Enough of them that both ways are taken.
     pictures = [made.run(one, alone=True)["image"] for _ in range(40)]
     assert all(np.array_equal(picture, made.run(one)["image"]) for picture in pictures)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells threads apart")
+def test_several_threads_are_as_nice_as_the_executors(tmp_path: Path) -> None:
+    def threads() -> dict[str, int]:
+        """The niceness of each thread of this process, the 19th field after its name in proc(5)."""
+        stats = {task.name: (task / "stat").read_text() for task in Path("/proc/self/task").iterdir()}
+        return {task: int(stat.rpartition(") ")[2].split()[16]) for task, stat in stats.items()}
+
+    before = threads()
+    made, _ = loaded(tmp_path, 8, threads=3)
+    new = [nice for task, nice in threads().items() if task not in before]
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    assert made.wide
+    assert new == [usual + niceness.NICE] * 2
 
 
 def test_threads_that_draw_another_picture_are_given_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
