@@ -87,7 +87,8 @@ class Drawing:
 
     def of(self, labels: Sequence[Class | None]) -> "Drawing":
         """The same, of samples whose classes are known."""
-        return replace(self, samples=_samples(self.indices, labels))
+        samples = tuple([Drawn(index, label) for index, label in zip(self.indices, labels, strict=True)])
+        return replace(self, samples=samples)
 
     def single(self, offset: int) -> "Drawing":
         """The drawing of one of its samples, alone as a picture; naming the class that it drew changes no pixel."""
@@ -120,8 +121,12 @@ class Drawing:
         """The same, of samples whose classes are known by these inputs: the one asked for, or those that the seed drew,
         None without classes.
         """
-        label = None if self.samples else self.graph.input("label")
-        return self if label is None else self.of(single(inputs[label.name]))
+        if self.samples:
+            return self
+        label = self.graph.input("label")
+        if label is None or self.label is not None:
+            return self.of([self.label] * len(self.indices))
+        return self.of(single(inputs[label.name]))
 
     def address(self) -> str:
         """The path and query where this answer lies for ever: version pinned, defaults left out."""
@@ -220,8 +225,8 @@ def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: F
     form = form_of(file_format, asked.n, asked.picture, asked.grid)
     role = _role(live.manifest, asked.stage)
     require_room(form, asked.n, live.manifest.graphs[role].output("image"))
-    indices = range(asked.index, asked.index + asked.drawn)
-    by_seed = label is None and live.manifest.graphs[role].input("label") is not None
+    # One sample is known already, unless the seed draws its class.
+    alone = asked.drawn == 1 and (label is not None or live.manifest.graphs[role].input("label") is None)
     drawing = Drawing(
         live=live,
         seed=seed,
@@ -234,15 +239,11 @@ def settle(asked: GenerateParameters, live: LiveModel, seed: int, file_format: F
         columns=form.columns,
         best_of=asked.best_of,
         role=role,
-        samples=() if by_seed else _samples(indices, [label] * len(indices)),
+        samples=(Drawn(asked.index, label),) if alone else (),
     )
     if isinstance(label, Mapping):
         require_short(len(drawing.recipe().xmp), drawing.picture, "class", "fewer classes")
     return drawing
-
-
-def _samples(indices: range, labels: Sequence[Class | None]) -> tuple[Drawn, ...]:
-    return tuple([Drawn(index, label) for index, label in zip(indices, labels, strict=True)])
 
 
 def _role(manifest: Manifest, stage: int | None) -> str:

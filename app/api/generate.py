@@ -107,8 +107,11 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     if drawing.best_of is not None:
         choice = await choosing.drawn(request, drawing, inputs, work, deadline=deadline, lane=asked.priority)
         finish, timing, role, inputs = choice, choice.timing, "critic", choice.inputs()
-    # To draw more may have taken a thread, and time.
-    room = needed if asked.drawn == 1 else None
+    # Nothing has happened since the queue was asked: unless there are more samples, which may have been drawn on a
+    # thread, or the critic has chosen, whose queue is another.
+    room = needed if asked.drawn == 1 and choice is None else None
+    if room is None:
+        require_client(request, live, asked.drawn)
     job = submitted(request, live, inputs, finish, deadline=deadline, lane=asked.priority, graph=role, room=room)
     # While the device works.
     fields = fields or said()

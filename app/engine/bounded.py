@@ -11,12 +11,8 @@ GRACE = 2.0
 """Seconds that work which was told to stop has to do so, before its thread is left to itself."""
 
 
-def within(seconds: float, work: Callable[[], T], stop: Callable[[], None]) -> T:
-    """What `work` returns or raises; `TimeoutError` if it isn't done after that many seconds.
-
-    It is told to `stop` then. If it doesn't, its thread goes on, as a daemon, and nobody wants what comes of it: what
-    a runtime computes can't be interrupted from outside.
-    """
+def begun(work: Callable[[], T]) -> "Future[T]":
+    """What `work` returns or raises, once it has: on a daemon thread, which keeps no process from its end."""
     done: Future[T] = Future()
 
     def run() -> None:
@@ -26,6 +22,16 @@ def within(seconds: float, work: Callable[[], T], stop: Callable[[], None]) -> T
             done.set_exception(error)
 
     Thread(target=run, name="ganymede-bounded", daemon=True).start()
+    return done
+
+
+def within(seconds: float, work: Callable[[], T], stop: Callable[[], None]) -> T:
+    """What `work` returns or raises; `TimeoutError` if it isn't done after that many seconds.
+
+    It is told to `stop` then. If it doesn't, its thread goes on, as a daemon, and nobody wants what comes of it: what
+    a runtime computes can't be interrupted from outside.
+    """
+    done = begun(work)
     try:
         return done.result(seconds)
     except TimeoutError:

@@ -3,8 +3,9 @@
 import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from app.engine import bounded
 
 NICE = 4
 """By how much they are nicer (nice(7)): they get three tenths of a core that the event loop wants, too, which it never
@@ -21,6 +22,10 @@ def step_back() -> None:
 
 
 def behind(make: Callable[[], T]) -> T:
-    """What `make` returns, made on a thread that has stepped back, for the threads that it starts."""
-    with ThreadPoolExecutor(1, "ganymede-behind", step_back) as thread:
-        return thread.submit(make).result()
+    """What `make` returns or raises, on a thread that has stepped back, for the threads that it starts."""
+
+    def made() -> T:
+        step_back()
+        return make()
+
+    return bounded.begun(made).result()

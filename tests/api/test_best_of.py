@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from app.api import drawing
+from app.api.drawing import Drawn
+from app.classes import Class
 from app.media.provenance import recipe_of
 from tests import toy_parts
 from tests.api import held
@@ -155,6 +158,33 @@ def test_server_timing_adds_up_both_jobs(studio: TestClient) -> None:
 def test_what_can_not_be_chosen_is_refused(studio: TestClient, query: str, message: str) -> None:
     answer = studio.get(f"/generate?{query}")
     assert (answer.status_code, answer.json()["detail"]) == (422, message)
+
+
+def test_nothing_is_made_for_samples_that_are_more_than_may_be_drawn(
+    studio: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def sample(index: int, label: Class | None) -> Drawn:
+        made.append(index)
+        return Drawn(index, label)
+
+    monkeypatch.setattr(drawing, "Drawn", sample)
+    assert studio.get(f"{ASKED}&n=64&best_of=64").status_code == 422
+    assert not made
+    assert studio.get(f"{ASKED}&n=3&best_of=2").status_code == 200
+    assert len(made) == 6
+
+
+@pytest.mark.parametrize("best_of", [1, 2])
+def test_a_critic_that_has_too_much_to_do_refuses(
+    studio: TestClient, monkeypatch: pytest.MonkeyPatch, best_of: int
+) -> None:
+    door = studio.app.state.service.catalog.get("judged").queues["critic"].door
+    monkeypatch.setitem(door.waiting, "interactive", 1e9)
+    answer = studio.get(f"{ASKED}&best_of={best_of}")
+    assert answer.status_code == 429
+    assert "s of work wait for judged@1" in answer.json()["detail"]
 
 
 def test_without_a_model_the_first_that_has_a_critic_chooses(studio: TestClient) -> None:

@@ -10,7 +10,10 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.testclient import TestClient
 
+from app.api.drawing import FEW, Drawing
 from app.api.jobs import SOON, outcome
+from app.engine.job import Arrays
+from app.engine.model import LiveModel
 from tests.api.conftest import Serve, count
 from tests.api.held import hold, post, until
 
@@ -139,3 +142,19 @@ def test_who_is_gone_before_the_work_begins_costs_none(serve: Serve) -> None:
     assert asyncio.run(post(client, "model=toy&n=3", gone))[0]["status"] == 499
     assert count(client, "ganymede_dropped_samples_total", model="toy@2", reason="cancelled") == 3
     assert count(client, "ganymede_images_total", model="toy@2") == 0
+
+
+def test_who_leaves_while_many_samples_are_drawn_costs_no_more(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = serve()
+    gone = asyncio.Event()
+    draw, submitted = Drawing._draw, []
+
+    def leave(drawing: Drawing) -> Arrays:
+        gone.set()
+        return draw(drawing)
+
+    monkeypatch.setattr(Drawing, "_draw", leave)
+    monkeypatch.setattr(LiveModel, "submit", lambda *_, **__: submitted.append(1))
+    assert asyncio.run(post(client, f"model=toy&n={FEW + 1}", gone))[0]["status"] == 499
+    assert not submitted
+    assert count(client, "ganymede_dropped_samples_total", model="toy@2", reason="cancelled") == FEW + 1

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from threading import current_thread
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,12 @@ def test_several_threads_are_as_nice_as_the_executors(tmp_path: Path) -> None:
     usual = os.getpriority(os.PRIO_PROCESS, 0)
     assert made.wide
     assert new == [usual + niceness.NICE] * 2
+
+
+def test_a_load_that_hangs_on_a_nicer_thread_keeps_no_process_from_its_end() -> None:
+    assert niceness.behind(lambda: current_thread().daemon)
+    with pytest.raises(ZeroDivisionError):
+        niceness.behind(lambda: 1 // 0)
 
 
 def test_threads_that_draw_another_picture_are_given_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
