@@ -113,7 +113,7 @@ async def _generate(request: Request, limits: type[GenerateParameters]) -> Respo
     if room is None:
         require_client(request, live, asked.drawn)
     job = submitted(request, live, inputs, finish, deadline=deadline, lane=asked.priority, graph=role, room=room)
-    # While the device works.
+    # While an executor wakes: what takes longer than that keeps it from the interpreter's lock, and so from beginning.
     fields = fields or said()
     if feed:
         return await feed.answer(job, request, fields)
